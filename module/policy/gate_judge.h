@@ -1,0 +1,35 @@
+/*
+ * The judge: facts and a policy in, a verdict out.  The order is fixed:
+ * certificate, user, country, then quotas, so that what is cheap to know is
+ * refused before anybody is asked.  It is called again, with more facts,
+ * after it answered GATE_ASK.
+ */
+
+
+#ifndef GATE_JUDGE_H_INCLUDED
+#define GATE_JUDGE_H_INCLUDED
+
+
+#include "gate_policy.h"
+
+
+/*
+ * GATE_PASS: every rule holds and each quota's credit is held.
+ * GATE_DENY: reason says which rule; with several refused quotas the verdict
+ * names the one that opens last.  GATE_ASK: credit is unknown or short.
+ */
+gate_verdict_t gate_judge(const gate_policy_t *policy,
+    const gate_facts_t *facts);
+
+/*
+ * How many units of a quota may be spent without the ledger's grant, by these
+ * facts: none, unless the store is down and the policy says so.
+ */
+uint64_t gate_judge_borrow(const gate_policy_t *policy,
+    const gate_facts_t *facts);
+
+/* The word of a reason as operators and users read it, "" for none. */
+const char *gate_reason_name(gate_reason_e reason);
+
+
+#endif /* GATE_JUDGE_H_INCLUDED */

@@ -1,0 +1,270 @@
+/*
+ * The arithmetic of leases.  Sums cannot overflow: limits, needs and shares
+ * are at most GATE_LIMIT_MAX each, what is added is checked by subtraction.
+ */
+
+
+#include "gate_lease.h"
+
+#include "gate_window.h"
+
+
+static int gate_lease_live(const gate_credit_t *credit, uint64_t now);
+static void gate_lease_enter(gate_credit_t *credit, uint32_t slot);
+static int gate_lease_stands(const gate_credit_t *credit,
+    const gate_hold_t *hold, uint64_t now);
+
+
+gate_credit_e
+gate_lease_check(const gate_credit_t *credit, const gate_hold_t *hold,
+    uint64_t limit, uint64_t need, uint64_t borrow, uint64_t now)
+{
+    int       named;
+    uint64_t  spent, share, others;
+
+    need = gate_lease_wanted(credit, hold, need, now);
+
+    if (need == 0 || borrow == GATE_UNBOUNDED) {
+        return GATE_CREDIT_TAKEN;
+    }
+
+    named = gate_lease_live(credit, now);
+    spent = named || credit->slot == 0 ? credit->spent : 0;
+    share = named ? credit->share : 0;
+    others = named && credit->seen > share ? credit->seen - share : 0;
+
+    /* a limit that was lowered holds for credit drawn under the old one */
+
+    if (need <= limit
+        && spent <= limit - need
+        && others <= limit - need - spent
+        && need <= GATE_LIMIT_MAX
+        && borrow <= GATE_LIMIT_MAX
+        && spent + need <= share + borrow)
+    {
+        return GATE_CREDIT_TAKEN;
+    }
+
+    if (now < credit->refused_until && need >= credit->refused - spent
+        && spent <= credit->refused)
+    {
+        return GATE_CREDIT_REFUSED;
+    }
+
+    return GATE_CREDIT_SHORT;
+}
+
+
+uint64_t
+gate_lease_wanted(const gate_credit_t *credit, const gate_hold_t *hold,
+    uint64_t need, uint64_t now)
+{
+    return gate_lease_stands(credit, hold, now)
+           ? need : hold->n - hold->used + need;
+}
+
+
+/* is what was held still held in the slot that is being spent? */
+
+static int
+gate_lease_stands(const gate_credit_t *credit, const gate_hold_t *hold,
+    uint64_t now)
+{
+    return hold->gen == credit->gen
+           && (credit->slot == 0 || now < credit->until);
+}
+
+
+/* may the share of the known slot still be spent? */
+
+static int
+gate_lease_live(const gate_credit_t *credit, uint64_t now)
+{
+    return credit->slot != 0 && now < credit->until;
+}
+
+
+void
+gate_lease_take(gate_credit_t *credit, gate_hold_t *hold, uint64_t need,
+    uint64_t now)
+{
+    need = gate_lease_wanted(credit, hold, need, now);
+
+    if (!gate_lease_stands(credit, hold, now)) {
+        gate_lease_give(credit, hold);
+    }
+
+    if (credit->slot != 0 && now >= credit->until) {
+        gate_lease_enter(credit, 0);
+    }
+
+    credit->spent += need;
+
+    hold->gen = credit->gen;
+    hold->until = credit->slot ? credit->until : GATE_UNBOUNDED;
+    hold->n += need;
+}
+
+
+/* leaves the slot behind; its spent units stay until the next one is left */
+
+static void
+gate_lease_enter(gate_credit_t *credit, uint32_t slot)
+{
+    if (credit->slot) {
+        credit->past = credit->slot;
+        credit->past_spent = credit->spent;
+    }
+
+    credit->gen++;
+    credit->slot = slot;
+    credit->share = 0;
+    credit->spent = 0;
+    credit->seen = 0;
+    credit->refused_until = 0;
+}
+
+
+void
+gate_lease_give(gate_credit_t *credit, gate_hold_t *hold)
+{
+    uint64_t  n;
+
+    n = hold->n - hold->used;
+
+    if (hold->gen == credit->gen) {
+        credit->spent -= n < credit->spent ? n : credit->spent;
+
+    } else if (hold->gen + 1 == credit->gen) {
+        credit->past_spent -= n < credit->past_spent ? n : credit->past_spent;
+    }
+
+    /* an older slot keeps it as spent: too much, never too little */
+
+    hold->n = 0;
+    hold->used = 0;
+}
+
+
+uint64_t
+gate_lease_idle(const gate_credit_t *credit, uint64_t now)
+{
+    return gate_lease_live(credit, now) && credit->share > credit->spent
+           ? credit->share - credit->spent : 0;
+}
+
+
+int
+gate_lease_low(const gate_credit_t *credit, uint64_t limit, uint64_t lease,
+    uint64_t now)
+{
+    uint64_t  plenty;
+
+    if (!gate_lease_live(credit, now) || credit->seen >= limit) {
+        return 0;
+    }
+
+    plenty = (limit - credit->seen) / 8;
+
+    if (plenty > lease) {
+        plenty = lease;
+    }
+
+    return gate_lease_idle(credit, now) < plenty / 4;
+}
+
+
+void
+gate_lease_claim(const gate_credit_t *credit, gate_claim_t *claim)
+{
+    claim->slot = credit->slot;
+    claim->past = credit->past;
+    claim->share = credit->share;
+    claim->spent = credit->spent;
+    claim->seen = credit->seen;
+    claim->past_spent = credit->past_spent;
+}
+
+
+void
+gate_lease_yield(gate_credit_t *credit)
+{
+    if (credit->share > credit->spent) {
+        credit->share = credit->spent;
+    }
+}
+
+
+void
+gate_lease_grant(gate_credit_t *credit, const gate_claim_t *claim,
+    const gate_grant_t *grant, uint64_t asked)
+{
+    uint32_t  slot;
+    uint64_t  stated;
+
+    slot = (uint32_t) grant->slot;
+    stated = claim->slot == slot || claim->slot == 0 ? claim->spent : 0;
+
+    if (credit->slot == 0) {
+        credit->slot = slot;
+
+    } else if (credit->slot != slot) {
+        gate_lease_enter(credit, slot);
+    }
+
+    credit->share = grant->share;
+    credit->seen = grant->seen;
+    credit->until = gate_window_until(asked, grant->left);
+    credit->refused_until = 0;
+
+    if (grant->refused) {
+        credit->refused = stated + claim->need;
+        credit->refused_until = asked + GATE_REFUSED_FOR;
+        credit->retry = asked + grant->retry;
+    }
+}
+
+
+int
+gate_lease_untold(const gate_credit_t *credit)
+{
+    return credit->share != credit->spent;
+}
+
+
+uint64_t
+gate_lease_share(const gate_claim_t *claim, uint64_t limit, uint64_t total,
+    uint64_t held, uint64_t spent, uint64_t floor, unsigned *refused)
+{
+    uint64_t  others, room, left, more, lease, share;
+
+    others = total > held ? total - held : 0;
+    room = limit > others ? limit - others : 0;
+
+    *refused = claim->need > 0
+               && (spent > room || claim->need > room - spent);
+
+    if (*refused || spent + claim->need >= room) {
+        return *refused || floor > spent + claim->need
+               ? floor : spent + claim->need;
+    }
+
+    left = room - spent - claim->need;
+    more = claim->more < left ? claim->more : left;
+    left -= more;
+    lease = claim->lease < left / 8 ? claim->lease : left / 8;
+    share = spent + claim->need + more + lease;
+
+    return share > floor ? share : floor;
+}
+
+
+uint64_t
+gate_lease_size(gate_unit_e unit, uint64_t configured, uint64_t limit)
+{
+    if (unit == GATE_BYTES) {
+        return configured;
+    }
+
+    return limit < 100 ? 1 : limit / 100;
+}

@@ -1,0 +1,133 @@
+/*
+ * The words of the policy rooms: the facts that go in, the rules that are
+ * applied, the verdict that comes out.  Everything in this directory is
+ * plain C99: it knows neither nginx nor OpenSSL nor Redis, has no clock and
+ * does no I/O, so that each rule can be tested with numbers on paper.
+ */
+
+
+#ifndef GATE_POLICY_H_INCLUDED
+#define GATE_POLICY_H_INCLUDED
+
+
+#include <stddef.h>
+#include <stdint.h>
+
+
+/* "no bound": what a dry run may borrow, when a hold without end ends */
+#define GATE_UNBOUNDED  UINT64_MAX
+
+/* the largest limit and count; what a Lua number holds exactly */
+#define GATE_LIMIT_MAX  ((uint64_t) 1 << 53)
+
+
+typedef enum {
+    GATE_CERTIFICATE_NONE = 0,      /* no TLS, or none was sent */
+    GATE_CERTIFICATE_INVALID,       /* sent, and not verified */
+    GATE_CERTIFICATE_VALID
+} gate_certificate_e;
+
+
+typedef enum {
+    GATE_REQUIRED = 0,
+    GATE_OPTIONAL,                  /* none will do, an invalid one not */
+    GATE_OFF
+} gate_certificate_rule_e;
+
+
+typedef enum {
+    GATE_BYTES = 0,
+    GATE_REQUESTS
+} gate_unit_e;
+
+
+typedef enum {
+    GATE_PER_HOUR = 0,              /* calendar windows */
+    GATE_PER_DAY,
+    GATE_PER_WEEK,
+    GATE_PER_MONTH,
+    GATE_PER_TIME                   /* a rolling window */
+} gate_per_e;
+
+
+typedef struct {
+    gate_per_e               per;
+    int64_t                  length;    /* seconds, of a rolling window */
+    int64_t                  offset;    /* seconds east of UTC, calendar */
+} gate_window_t;
+
+
+/* what is known of the credit for one quota of this request */
+
+typedef enum {
+    GATE_CREDIT_UNKNOWN = 0,        /* not looked up yet */
+    GATE_CREDIT_TAKEN,              /* held for this request */
+    GATE_CREDIT_SHORT,              /* the ledger has to be asked */
+    GATE_CREDIT_REFUSED,            /* the ledger said: it does not fit */
+    GATE_CREDIT_INVALID             /* the limit is no number, or no room */
+} gate_credit_e;
+
+
+typedef enum {
+    GATE_STORE_UP = 0,              /* or not asked */
+    GATE_STORE_DOWN                 /* asked for this request, no answer */
+} gate_store_e;
+
+
+typedef struct {
+    gate_credit_e            credit;
+    uint64_t                 retry;     /* ms until it may fit, if refused */
+} gate_quota_fact_t;
+
+
+typedef struct {
+    gate_certificate_e       certificate;
+    unsigned                 user:1;    /* the user key is not empty */
+    char                     country[2];    /* 0, 0: unknown */
+    gate_store_e             store;
+    gate_quota_fact_t       *quotas;    /* as many as the policy has */
+} gate_facts_t;
+
+
+typedef struct {
+    char                     code[2];   /* 0, 0: "unknown" */
+} gate_country_t;
+
+
+typedef struct {
+    gate_certificate_rule_e  certificate;
+    const gate_country_t    *allow;
+    size_t                   nallow;
+    const gate_country_t    *deny;
+    size_t                   ndeny;
+    uint64_t                 store_down;    /* units that may be borrowed */
+    size_t                   nquotas;
+} gate_policy_t;
+
+
+typedef enum {
+    GATE_PASS = 0,
+    GATE_DENY,
+    GATE_ASK                        /* a fact is still missing */
+} gate_answer_e;
+
+
+typedef enum {
+    GATE_REASON_NONE = 0,
+    GATE_REASON_CERTIFICATE,
+    GATE_REASON_COUNTRY,
+    GATE_REASON_QUOTA,
+    GATE_REASON_UNAVAILABLE,
+    GATE_REASONS
+} gate_reason_e;
+
+
+typedef struct {
+    gate_answer_e            answer;
+    gate_reason_e            reason;
+    size_t                   quota;     /* which one, if reason is quota */
+    uint64_t                 retry;     /* ms, if reason is quota */
+} gate_verdict_t;
+
+
+#endif /* GATE_POLICY_H_INCLUDED */
