@@ -1,0 +1,55 @@
+/*
+ * The certificate room: what the peer certificate of a TLS connection says.
+ * It reads, it decides nothing and keeps nothing: the road calls it once per
+ * connection and keeps the answer as long as the connection lives.
+ */
+
+
+#ifndef NGX_HTTP_GATE_CERTIFICATE_H_INCLUDED
+#define NGX_HTTP_GATE_CERTIFICATE_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "gate_policy.h"
+
+
+typedef struct {
+    gate_certificate_e   state;         /* at the handshake */
+    time_t               not_before;    /* seconds since the epoch */
+    time_t               not_after;
+
+    /* an absent or unusable text has the length 0 */
+    ngx_str_t            cn;            /* UTF-8, the last of the subject */
+    ngx_str_t            email;         /* ASCII, the first of the SANs */
+    ngx_str_t            serial;        /* as $ssl_client_serial */
+    ngx_str_t            issuer;        /* as $ssl_client_i_dn */
+    ngx_str_t            fingerprint;   /* SHA-256 of the DER, lower case */
+
+    const char          *error;         /* static, why it is INVALID */
+} ngx_http_gate_certificate_t;
+
+
+/*
+ * Fills "cert" from the handshake of the real connection "c" (not the one
+ * of an HTTP/2 stream): NONE if there is no TLS or no certificate was sent,
+ * INVALID if one was sent and not verified, else VALID.  Of an INVALID one
+ * nothing is filled but the fingerprint and the error: its names are mere
+ * claims and must not become a user.
+ *
+ * The texts live in c->pool and are freed with it.  Returns NGX_OK, or
+ * NGX_ERROR if there is no memory; "cert" is of no use then.  Never waits.
+ */
+ngx_int_t ngx_http_gate_certificate_read(ngx_connection_t *c,
+    ngx_http_gate_certificate_t *cert);
+
+/*
+ * What the certificate is worth at "now" (seconds since the epoch): a VALID
+ * one is INVALID outside its validity.  To be asked at each request, since
+ * a connection, and a TLS session even more, outlives a certificate.
+ */
+gate_certificate_e ngx_http_gate_certificate_state(
+    const ngx_http_gate_certificate_t *cert, time_t now);
+
+
+#endif /* NGX_HTTP_GATE_CERTIFICATE_H_INCLUDED */
