@@ -1,0 +1,301 @@
+-- What draw.lua and settle.lua share: this text stands in front of each.
+--
+-- One hash is one account, one user under one policy.  Its fields:
+--   <quota>:<slot>         granted in that slot, epoch seconds, to all nodes;
+--                          once idle, what was delivered
+--   <quota>:<slot>:<node>  of that, the share of a node
+--   #<node>                the number of the node's last question
+--
+-- KEYS[1]   the account
+-- ARGV      node, number of this question, number of the last one that was
+--           answered, then for each quota 14: name, per (h d w m or t),
+--           length, offset, limit, slot, share, spent, seen, past,
+--           past spent, need, more, lease  (gate_claim_t tells them)
+-- RETURNS   1 if this account had lost something that the node knew, else 0,
+--           then for each quota 7: slot, ms left of it, share, seen, room,
+--           refused (1 or 0), ms until it may fit
+--
+-- A question says where the node stands, so asking twice is asking once.  One
+-- that comes after a later one is answered with the error STALE.
+
+local SLOTS = 12
+local DAY = 86400
+
+local time = redis.call('TIME')
+local now = tonumber(time[1])
+local now_ms = now * 1000 + math.floor(tonumber(time[2]) / 1000)
+
+local key, node = KEYS[1], ARGV[1]
+local number, answered = tonumber(ARGV[2]), tonumber(ARGV[3])
+
+local account, changed, gone = {}, {}, {}
+local fields = redis.call('HGETALL', key)
+
+for i = 1, #fields, 2 do
+    account[fields[i]] = fields[i + 1]
+end
+
+local function get(field)
+    return tonumber(account[field] or 0) or 0
+end
+
+local function text(n)
+    return string.format('%.0f', n)
+end
+
+local function set(field, n)
+    account[field] = text(n)
+    changed[field] = true
+end
+
+local function floor(n, step)
+    return n - n % step
+end
+
+-- days since the epoch of the first day of a month; both count from March
+
+local function days(year, month)
+    local era = floor(year, 400) / 400
+    local yoe = year - era * 400
+
+    return era * 146097 + yoe * 365 + math.floor(yoe / 4)
+           - math.floor(yoe / 100) + math.floor((153 * month + 2) / 5)
+           - 719468
+end
+
+local function month(day)
+    day = day + 719468
+
+    local era = floor(day, 146097) / 146097
+    local doe = day - era * 146097
+    local yoe = math.floor((doe - math.floor(doe / 1460)
+                            + math.floor(doe / 36524)
+                            - math.floor(doe / 146096)) / 365)
+    local doy = doe - (365 * yoe + math.floor(yoe / 4)
+                       - math.floor(yoe / 100))
+    local m = math.floor((5 * doy + 2) / 153)
+    local y = era * 400 + yoe
+
+    if m == 11 then
+        return days(y, m), days(y + 1, 0)
+    end
+
+    return days(y, m), days(y, m + 1)
+end
+
+-- gate_window_slot() in Lua
+
+local function window(q, at)
+    local l = at + q.offset
+    local from, to
+
+    if q.per == 't' then
+        local width = math.ceil(q.length / SLOTS)
+
+        q.slot_now = floor(at, width)
+        q.slot_end = q.slot_now + width
+        q.span = math.ceil(q.length / width) * width
+        q.oldest = q.slot_now - q.span
+        q.kept = q.oldest
+        return
+    end
+
+    if q.per == 'h' then
+        from = floor(l, 3600)
+        to = from + 3600
+
+    elseif q.per == 'd' then
+        from = floor(l, DAY)
+        to = from + DAY
+
+    elseif q.per == 'w' then
+        from = floor(l + 3 * DAY, 7 * DAY) - 3 * DAY
+        to = from + 7 * DAY
+
+    else
+        from, to = month(floor(l, DAY) / DAY)
+        from, to = from * DAY, to * DAY
+    end
+
+    q.slot_now, q.slot_end = from - q.offset, to - q.offset
+    q.span = to - from
+    q.oldest = q.slot_now
+    q.kept = q.slot_now - 31 * DAY      -- the last window may be looked up
+end
+
+local quotas, named = {}, {}
+
+for i = 4, #ARGV, 14 do
+    local q = {
+        name = ARGV[i], per = ARGV[i + 1],
+        length = tonumber(ARGV[i + 2]), offset = tonumber(ARGV[i + 3]),
+        limit = tonumber(ARGV[i + 4]), slot = tonumber(ARGV[i + 5]),
+        share = tonumber(ARGV[i + 6]), spent = tonumber(ARGV[i + 7]),
+        seen = tonumber(ARGV[i + 8]), past = tonumber(ARGV[i + 9]),
+        past_spent = tonumber(ARGV[i + 10]), need = tonumber(ARGV[i + 11]),
+        more = tonumber(ARGV[i + 12]), lease = tonumber(ARGV[i + 13])
+    }
+
+    window(q, now)
+    quotas[#quotas + 1] = q
+    named[q.name] = q
+end
+
+-- drops what no window reaches any more, and nodes that hold nothing
+
+local function sweep()
+    local holders, nodes = { [node] = true }, {}
+
+    for field in pairs(account) do
+        local name, slot, holder = field:match('^([^:#]+):(%d+):?(.*)$')
+        local q = name and named[name]
+
+        if q and tonumber(slot) < q.kept then
+            gone[field] = true
+
+        elseif holder and holder ~= '' then
+            holders[holder] = true
+
+        elseif field:sub(1, 1) == '#' then
+            nodes[field] = field:sub(2)
+        end
+    end
+
+    if next(gone) then
+        for field, holder in pairs(nodes) do
+            if not holders[holder] then
+                gone[field] = true
+            end
+        end
+    end
+
+    for field in pairs(gone) do
+        account[field] = nil
+    end
+end
+
+-- granted to all in the window, and its slots, oldest first
+
+local function granted(q)
+    local sum, slots = 0, {}
+
+    for field, n in pairs(account) do
+        local name, slot = field:match('^([^:#]+):(%d+)$')
+
+        if name == q.name and tonumber(slot) >= q.oldest then
+            sum = sum + tonumber(n)
+            slots[#slots + 1] = { start = tonumber(slot), n = tonumber(n) }
+        end
+    end
+
+    table.sort(slots, function (a, b) return a.start < b.start end)
+
+    return sum, slots
+end
+
+-- sets a node's share of a slot, and the slot's sum with it
+
+local function share(q, slot, n)
+    local all = q.name .. ':' .. text(slot)
+    local mine = all .. ':' .. node
+
+    set(all, math.max(get(all) + n - get(mine), 0))
+    set(mine, n)
+end
+
+-- this Redis forgot what the node was told: the count never falls below that
+
+local function heal(q)
+    local slot = q.name .. ':' .. text(q.slot)
+    local sum = granted(q)
+
+    if q.slot == 0 or q.slot < q.oldest then
+        return 0
+    end
+
+    if get(slot .. ':' .. node) < q.share then
+        set(slot .. ':' .. node, q.share)
+    end
+
+    if sum < q.seen then
+        set(slot, get(slot) + q.seen - sum)
+        return 1
+    end
+
+    return 0
+end
+
+local last = get('#' .. node)
+local lost = 0
+
+if number <= last then
+    return redis.error_reply('STALE question ' .. number .. ' after ' .. last)
+end
+
+sweep()
+
+for _, q in ipairs(quotas) do
+    if last < answered then
+        lost = math.max(lost, heal(q))
+    end
+
+    if q.past >= q.kept and q.past > 0
+       and account[q.name .. ':' .. text(q.past) .. ':' .. node]
+    then
+        share(q, q.past, q.past_spent)
+    end
+
+    -- what the node says it spent belongs to the slot that it named
+
+    q.stated, q.floor = 0, 0
+
+    if q.slot == q.slot_now then
+        q.stated, q.floor = q.spent, math.max(q.share, q.spent)
+
+    elseif q.slot == 0 then
+        q.stated, q.floor = q.spent, q.spent
+    end
+end
+
+-- writes what changed and builds the reply
+
+local function done()
+    local until_s, reply = now, { lost }
+    local write, drop = {}, {}
+
+    set('#' .. node, number)
+
+    for field in pairs(changed) do
+        write[#write + 1] = field
+        write[#write + 1] = account[field]
+    end
+
+    for field in pairs(gone) do
+        drop[#drop + 1] = field
+    end
+
+    if #drop > 0 then
+        redis.call('HDEL', key, unpack(drop))
+    end
+
+    redis.call('HSET', key, unpack(write))
+
+    for _, q in ipairs(quotas) do
+        local sum = granted(q)
+
+        until_s = math.max(until_s, q.slot_end + q.span)
+
+        for _, n in ipairs({ q.slot_now, q.slot_end * 1000 - now_ms,
+                             get(q.name .. ':' .. text(q.slot_now) .. ':'
+                                 .. node),
+                             sum, math.max(q.limit - sum, 0),
+                             q.refused and 1 or 0, q.retry or 0 })
+        do
+            reply[#reply + 1] = n
+        end
+    end
+
+    redis.call('EXPIREAT', key, text(until_s))
+
+    return reply
+end

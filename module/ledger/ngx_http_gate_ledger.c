@@ -1,0 +1,816 @@
+/*
+ * Questions and their replies.  An "asking" is an account this worker has
+ * something to ask about: those who wait, and the question while it is under
+ * way.  Its life: _open, _run (posted: wakes who can go on, asks for who can
+ * not), _send, _reply, _end, and _run again until nobody is left.
+ */
+
+
+#include "ngx_http_gate_ledger.h"
+
+#include <ngx_sha1.h>
+
+#include "ngx_http_gate_scripts.h"
+
+
+/* how often idle accounts are looked for; and settled at once at the most */
+#define NGX_HTTP_GATE_SWEEP       250
+#define NGX_HTTP_GATE_SETTLES     256
+
+/* sweeps of a worker that is leaving while Redis is away, then it goes */
+#define NGX_HTTP_GATE_FAREWELL    8
+
+/* another worker asks about the account: look again after */
+#define NGX_HTTP_GATE_ELSEWHERE   5
+
+#define NGX_HTTP_GATE_ARGS        14
+#define NGX_HTTP_GATE_GRANTS      7
+#define NGX_HTTP_GATE_ARGC_MAX                                               \
+    (7 + NGX_HTTP_GATE_ARGS * NGX_HTTP_GATE_QUOTAS)
+
+/* a slot's remaining ms at most: a month, or a twelfth of 400 days */
+#define NGX_HTTP_GATE_LEFT_MAX    ((long long) 34 * 86400 * 1000)
+
+
+typedef struct {
+    ngx_str_t                     text;
+    u_char                        sha1[40];
+} ngx_http_gate_script_t;
+
+
+struct ngx_http_gate_asking_s {
+    ngx_str_node_t                node;
+    ngx_http_gate_ledger_t       *ledger;
+    ngx_queue_t                   waiting;
+    ngx_queue_t                   woken;
+    ngx_event_t                   run;      /* posted */
+    ngx_event_t                   timer;    /* another worker asks */
+    ngx_http_gate_question_t      question;
+    unsigned                      sent:1;
+    unsigned                      reload:1; /* Redis has not the script */
+    unsigned                      wanted:1; /* ask, though nobody waits */
+    u_char                        name[NGX_HTTP_GATE_NAME_MAX];
+};
+
+
+struct ngx_http_gate_ledger_s {
+    ngx_http_gate_zone_t         *zone;
+    ngx_http_gate_redis_t        *redis;
+    ngx_str_t                     prefix;
+    ngx_msec_t                    timeout;  /* until a question is given up */
+    ngx_rbtree_t                  askings;
+    ngx_rbtree_node_t             sentinel;
+    ngx_http_gate_script_t        draw;
+    ngx_http_gate_script_t        settle;
+    ngx_event_t                   sweep;
+    ngx_log_t                    *log;
+    ngx_uint_t                    failing;  /* it was said */
+    ngx_uint_t                    farewell;
+    ngx_http_gate_question_t     *idle;
+    u_char                       *names;
+};
+
+
+static void ngx_http_gate_ledger_script(ngx_http_gate_script_t *script,
+    const u_char *text, size_t len);
+static ngx_http_gate_asking_t *ngx_http_gate_ledger_open(
+    ngx_http_gate_ledger_t *ledger, const ngx_str_t *name, uint32_t hash,
+    const ngx_http_gate_kind_t *kind);
+static void ngx_http_gate_ledger_run_handler(ngx_event_t *ev);
+static void ngx_http_gate_ledger_timer_handler(ngx_event_t *ev);
+static void ngx_http_gate_ledger_ask(ngx_http_gate_asking_t *asking);
+static void ngx_http_gate_ledger_claim(ngx_http_gate_asking_t *asking);
+static void ngx_http_gate_ledger_wake(ngx_http_gate_asking_t *asking,
+    ngx_int_t rc);
+static ngx_int_t ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking);
+static u_char *ngx_http_gate_ledger_argument(ngx_str_t *arg, u_char *p,
+    uint64_t n);
+static void ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply);
+static ngx_int_t ngx_http_gate_ledger_grants(ngx_http_gate_asking_t *asking,
+    redisReply *reply, gate_grant_t *grants);
+static void ngx_http_gate_ledger_failed(ngx_http_gate_ledger_t *ledger,
+    const char *what, size_t len);
+static void ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
+    const gate_grant_t *grants, ngx_int_t rc);
+static void ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev);
+static ngx_uint_t ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger,
+    ngx_uint_t all);
+static void ngx_http_gate_ledger_ping_handler(void *data, redisReply *reply);
+static void ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger);
+
+
+/* the letters of gate_per_e in the scripts */
+static const u_char  ngx_http_gate_per[] = "hdwmt";
+
+
+ngx_http_gate_ledger_t *
+ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
+    ngx_http_gate_redis_conf_t *redis, ngx_str_t *prefix)
+{
+    ngx_http_gate_ledger_t  *ledger;
+
+    ledger = ngx_pcalloc(cycle->pool, sizeof(ngx_http_gate_ledger_t));
+    if (ledger == NULL) {
+        return NULL;
+    }
+
+    ledger->zone = zone;
+    ledger->log = cycle->log;
+
+    if (redis == NULL) {
+        return ledger;
+    }
+
+    ledger->prefix = *prefix;
+    ledger->timeout = redis->connect_timeout + redis->timeout + 100;
+
+    ledger->idle = ngx_pcalloc(cycle->pool, NGX_HTTP_GATE_SETTLES
+                                            * sizeof(ngx_http_gate_question_t)
+                               );
+    ledger->names = ngx_pnalloc(cycle->pool, NGX_HTTP_GATE_SETTLES
+                                             * NGX_HTTP_GATE_NAME_MAX);
+
+    if (ledger->idle == NULL || ledger->names == NULL) {
+        return NULL;
+    }
+
+    ngx_rbtree_init(&ledger->askings, &ledger->sentinel,
+                    ngx_str_rbtree_insert_value);
+
+    ngx_http_gate_ledger_script(&ledger->draw, ngx_http_gate_draw_script,
+                                sizeof(ngx_http_gate_draw_script) - 1);
+    ngx_http_gate_ledger_script(&ledger->settle, ngx_http_gate_settle_script,
+                                sizeof(ngx_http_gate_settle_script) - 1);
+
+    ledger->redis = ngx_http_gate_redis_create(cycle->pool, redis, cycle->log);
+    if (ledger->redis == NULL) {
+        return NULL;
+    }
+
+    ledger->sweep.handler = ngx_http_gate_ledger_sweep_handler;
+    ledger->sweep.data = ledger;
+    ledger->sweep.log = cycle->log;
+
+    ngx_add_timer(&ledger->sweep, NGX_HTTP_GATE_SWEEP);
+
+    return ledger;
+}
+
+
+static void
+ngx_http_gate_ledger_script(ngx_http_gate_script_t *script,
+    const u_char *text, size_t len)
+{
+    u_char      digest[20];
+    ngx_sha1_t  sha1;
+
+    script->text.data = (u_char *) text;
+    script->text.len = len;
+
+    ngx_sha1_init(&sha1);
+    ngx_sha1_update(&sha1, text, len);
+    ngx_sha1_final(digest, &sha1);
+
+    ngx_hex_dump(script->sha1, digest, sizeof(digest));
+}
+
+
+ngx_int_t
+ngx_http_gate_ledger_draw(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_account_t *account, ngx_http_gate_waiter_t *waiter)
+{
+    ngx_http_gate_asking_t  *asking;
+
+    if (ledger->redis == NULL) {
+        return NGX_BUSY;
+    }
+
+    asking = ngx_http_gate_ledger_open(ledger, &account->name, account->hash,
+                                       account->kind);
+    if (asking == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(asking->question.limits, account->limits,
+               sizeof(account->limits));
+
+    waiter->asking = asking;
+    ngx_queue_insert_tail(&asking->waiting, &waiter->queue);
+
+    return NGX_AGAIN;
+}
+
+
+void
+ngx_http_gate_ledger_cancel(ngx_http_gate_waiter_t *waiter)
+{
+    if (waiter->asking) {
+        waiter->asking = NULL;
+        ngx_queue_remove(&waiter->queue);
+    }
+}
+
+
+void
+ngx_http_gate_ledger_ahead(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_account_t *account)
+{
+    ngx_http_gate_asking_t  *asking;
+
+    account->low = 0;
+
+    if (ledger->redis == NULL || !ngx_http_gate_redis_ready(ledger->redis)) {
+        return;
+    }
+
+    asking = ngx_http_gate_ledger_open(ledger, &account->name, account->hash,
+                                       account->kind);
+    if (asking == NULL) {
+        return;
+    }
+
+    ngx_memcpy(asking->question.limits, account->limits,
+               sizeof(account->limits));
+
+    if (!asking->sent) {
+        asking->wanted = 1;
+    }
+}
+
+
+void
+ngx_http_gate_ledger_give(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_account_t *account)
+{
+    ngx_http_gate_zone_give(ledger->zone, account);
+    ngx_http_gate_ledger_leave(ledger);
+}
+
+
+/* a worker that is leaving settles what became idle a moment ago */
+
+static void
+ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger)
+{
+    if (ngx_exiting && ledger->redis && !ledger->sweep.timer_set
+        && ledger->farewell < NGX_HTTP_GATE_FAREWELL
+        && !ngx_http_gate_zone_served(ledger->zone))
+    {
+        ngx_add_timer(&ledger->sweep, 1);
+    }
+}
+
+
+void
+ngx_http_gate_ledger_close(ngx_http_gate_ledger_t *ledger)
+{
+    if (ledger->sweep.timer_set) {
+        ngx_del_timer(&ledger->sweep);
+    }
+
+    if (ledger->redis) {
+        ngx_http_gate_redis_close(ledger->redis);
+    }
+}
+
+
+/* finds or makes what this worker asks of an account, and has it run soon */
+
+static ngx_http_gate_asking_t *
+ngx_http_gate_ledger_open(ngx_http_gate_ledger_t *ledger,
+    const ngx_str_t *name, uint32_t hash, const ngx_http_gate_kind_t *kind)
+{
+    ngx_http_gate_asking_t  *asking;
+
+    asking = (ngx_http_gate_asking_t *)
+                 ngx_str_rbtree_lookup(&ledger->askings, (ngx_str_t *) name,
+                                       hash);
+
+    if (asking == NULL) {
+        asking = ngx_calloc(sizeof(ngx_http_gate_asking_t), ledger->log);
+        if (asking == NULL) {
+            return NULL;
+        }
+
+        ngx_memcpy(asking->name, name->data, name->len);
+
+        asking->ledger = ledger;
+        asking->question.name.len = name->len;
+        asking->question.name.data = asking->name;
+        asking->question.hash = hash;
+
+        ngx_queue_init(&asking->waiting);
+        ngx_queue_init(&asking->woken);
+
+        asking->run.handler = ngx_http_gate_ledger_run_handler;
+        asking->run.data = asking;
+        asking->run.log = ledger->log;
+
+        asking->timer.handler = ngx_http_gate_ledger_timer_handler;
+        asking->timer.data = asking;
+        asking->timer.log = ledger->log;
+
+        asking->node.node.key = hash;
+        asking->node.str = asking->question.name;
+        ngx_rbtree_insert(&ledger->askings, &asking->node.node);
+    }
+
+    if (!asking->sent) {
+        asking->question.kind = kind;
+        asking->question.settle = 0;
+    }
+
+    ngx_post_event(&asking->run, &ngx_posted_events);
+
+    return asking;
+}
+
+
+static void
+ngx_http_gate_ledger_run_handler(ngx_event_t *ev)
+{
+    ngx_queue_t             *q;
+    ngx_http_gate_asking_t  *asking;
+    ngx_http_gate_waiter_t  *waiter;
+
+    asking = ev->data;
+
+    while (!ngx_queue_empty(&asking->woken)) {
+        q = ngx_queue_head(&asking->woken);
+        waiter = ngx_queue_data(q, ngx_http_gate_waiter_t, queue);
+
+        ngx_queue_remove(q);
+        waiter->asking = NULL;
+
+        waiter->handler(waiter->data, waiter->rc);
+    }
+
+    if (asking->sent || asking->timer.timer_set) {
+        return;
+    }
+
+    if (asking->wanted || !ngx_queue_empty(&asking->waiting)) {
+        ngx_http_gate_ledger_ask(asking);
+        return;
+    }
+
+    if (asking->run.posted) {
+        ngx_delete_posted_event(&asking->run);
+    }
+
+    ngx_rbtree_delete(&asking->ledger->askings, &asking->node.node);
+    ngx_free(asking);
+}
+
+
+static void
+ngx_http_gate_ledger_timer_handler(ngx_event_t *ev)
+{
+    ngx_http_gate_asking_t  *asking;
+
+    asking = ev->data;
+
+    /* by now the other worker may have got enough for all */
+
+    ngx_http_gate_ledger_wake(asking, NGX_OK);
+}
+
+
+static void
+ngx_http_gate_ledger_ask(ngx_http_gate_asking_t *asking)
+{
+    ngx_http_gate_ledger_t  *ledger;
+
+    ledger = asking->ledger;
+    asking->wanted = 0;
+
+    ngx_http_gate_ledger_claim(asking);
+
+    switch (ngx_http_gate_zone_begin(ledger->zone, &asking->question,
+                                     ledger->timeout))
+    {
+
+    case NGX_OK:
+        break;
+
+    case NGX_BUSY:
+        ngx_add_timer(&asking->timer, NGX_HTTP_GATE_ELSEWHERE);
+        return;
+
+    default: /* NGX_DECLINED */
+        ngx_http_gate_ledger_wake(asking, NGX_OK);
+        return;
+    }
+
+    asking->reload = 0;
+
+    if (ngx_http_gate_ledger_send(asking) != NGX_OK) {
+        ngx_http_gate_ledger_end(asking, NULL, NGX_ERROR);
+    }
+}
+
+
+/* the first needs all of it; the others as much as there is */
+
+static void
+ngx_http_gate_ledger_claim(ngx_http_gate_asking_t *asking)
+{
+    uint64_t                      limit, need;
+    ngx_uint_t                    i;
+    ngx_queue_t                  *q;
+    gate_claim_t                 *claim;
+    ngx_http_gate_waiter_t       *waiter;
+    ngx_http_gate_question_t     *question;
+    const ngx_http_gate_quota_t  *quota;
+
+    question = &asking->question;
+
+    for (i = 0; i < question->kind->nquotas; i++) {
+        quota = &question->kind->quotas[i];
+        claim = &question->claims[i];
+        limit = question->limits[i];
+
+        claim->need = 0;
+        claim->more = 0;
+        claim->lease = 0;
+
+        if (limit == GATE_UNBOUNDED || question->settle) {
+            continue;
+        }
+
+        claim->lease = gate_lease_size(quota->unit, quota->lease, limit);
+
+        for (q = ngx_queue_head(&asking->waiting);
+             q != ngx_queue_sentinel(&asking->waiting);
+             q = ngx_queue_next(q))
+        {
+            waiter = ngx_queue_data(q, ngx_http_gate_waiter_t, queue);
+            need = ngx_min(waiter->needs[i], GATE_LIMIT_MAX);
+
+            if (q == ngx_queue_head(&asking->waiting)) {
+                claim->need = need;
+
+            } else {
+                claim->more = ngx_min(claim->more + need, GATE_LIMIT_MAX);
+            }
+        }
+    }
+}
+
+
+static void
+ngx_http_gate_ledger_wake(ngx_http_gate_asking_t *asking, ngx_int_t rc)
+{
+    ngx_queue_t             *q;
+    ngx_http_gate_waiter_t  *waiter;
+
+    while (!ngx_queue_empty(&asking->waiting)) {
+        q = ngx_queue_head(&asking->waiting);
+        waiter = ngx_queue_data(q, ngx_http_gate_waiter_t, queue);
+
+        waiter->rc = rc;
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&asking->woken, q);
+    }
+
+    ngx_post_event(&asking->run, &ngx_posted_events);
+}
+
+
+static ngx_int_t
+ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
+{
+    u_char                       *p, key[256 + NGX_HTTP_GATE_NAME_MAX];
+    u_char                        buf[NGX_HTTP_GATE_ARGC_MAX * NGX_INT64_LEN];
+    ngx_str_t                     argv[NGX_HTTP_GATE_ARGC_MAX], *arg;
+    ngx_uint_t                    i;
+    gate_claim_t                 *claim;
+    ngx_http_gate_script_t       *script;
+    ngx_http_gate_ledger_t       *ledger;
+    ngx_http_gate_question_t     *question;
+    const ngx_http_gate_quota_t  *quota;
+
+    ledger = asking->ledger;
+    question = &asking->question;
+    script = question->settle ? &ledger->settle : &ledger->draw;
+
+    arg = argv;
+    p = buf;
+
+    if (asking->reload) {
+        ngx_str_set(arg, "EVAL");
+        arg++;
+        *arg++ = script->text;
+
+    } else {
+        ngx_str_set(arg, "EVALSHA");
+        arg++;
+        arg->len = sizeof(script->sha1);
+        arg->data = script->sha1;
+        arg++;
+    }
+
+    p = ngx_http_gate_ledger_argument(arg++, p, 1);
+
+    arg->data = key;
+    arg->len = ngx_snprintf(key, sizeof(key), "%V:%V", &ledger->prefix,
+                            &question->name) - key;
+    arg++;
+
+    arg->data = question->node;
+    arg->len = NGX_HTTP_GATE_NODE_LEN;
+    arg++;
+
+    p = ngx_http_gate_ledger_argument(arg++, p, question->number);
+    p = ngx_http_gate_ledger_argument(arg++, p, question->answered);
+
+    for (i = 0; i < question->kind->nquotas; i++) {
+        quota = &question->kind->quotas[i];
+        claim = &question->claims[i];
+
+        *arg++ = quota->name;
+
+        arg->data = (u_char *) &ngx_http_gate_per[quota->window.per];
+        arg->len = 1;
+        arg++;
+
+        p = ngx_http_gate_ledger_argument(arg++, p, quota->window.length);
+
+        arg->data = p;
+        p = ngx_sprintf(p, "%L", (int64_t) quota->window.offset);
+        arg->len = p - arg->data;
+        arg++;
+
+        p = ngx_http_gate_ledger_argument(arg++, p, question->limits[i]);
+        p = ngx_http_gate_ledger_argument(arg++, p, claim->slot);
+        p = ngx_http_gate_ledger_argument(arg++, p, claim->share);
+        p = ngx_http_gate_ledger_argument(arg++, p, claim->spent);
+        p = ngx_http_gate_ledger_argument(arg++, p, claim->seen);
+        p = ngx_http_gate_ledger_argument(arg++, p, claim->past);
+        p = ngx_http_gate_ledger_argument(arg++, p, claim->past_spent);
+        p = ngx_http_gate_ledger_argument(arg++, p, claim->need);
+        p = ngx_http_gate_ledger_argument(arg++, p, claim->more);
+        p = ngx_http_gate_ledger_argument(arg++, p, claim->lease);
+    }
+
+    asking->sent = 1;
+
+    if (ngx_http_gate_redis_ask(ledger->redis, arg - argv, argv,
+                                ngx_http_gate_ledger_reply_handler, asking)
+        != NGX_OK)
+    {
+        asking->sent = 0;
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* a number, at most what a Lua number holds exactly */
+
+static u_char *
+ngx_http_gate_ledger_argument(ngx_str_t *arg, u_char *p, uint64_t n)
+{
+    arg->data = p;
+    p = ngx_sprintf(p, "%uL", ngx_min(n, GATE_LIMIT_MAX));
+    arg->len = p - arg->data;
+
+    return p;
+}
+
+
+static void
+ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply)
+{
+    gate_grant_t             grants[NGX_HTTP_GATE_QUOTAS];
+    ngx_http_gate_asking_t  *asking = data;
+
+    ngx_http_gate_ledger_t  *ledger;
+
+    ledger = asking->ledger;
+
+    if (reply == NULL) {
+        ngx_http_gate_ledger_end(asking, NULL, NGX_ERROR);
+        return;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+
+        if (!asking->reload
+            && ngx_strncmp(reply->str, "NOSCRIPT", sizeof("NOSCRIPT") - 1)
+               == 0)
+        {
+            asking->reload = 1;
+
+            if (ngx_http_gate_ledger_send(asking) == NGX_OK) {
+                return;
+            }
+
+        } else if (ngx_strncmp(reply->str, "STALE", sizeof("STALE") - 1) == 0)
+        {
+            ngx_http_gate_ledger_end(asking, NULL, NGX_OK);
+            return;
+        }
+
+        ngx_http_gate_ledger_failed(ledger, reply->str, reply->len);
+        ngx_http_gate_ledger_end(asking, NULL, NGX_ERROR);
+        return;
+    }
+
+    if (ngx_http_gate_ledger_grants(asking, reply, grants) != NGX_OK) {
+        ngx_http_gate_ledger_failed(ledger, "no grant in the reply",
+                                    sizeof("no grant in the reply") - 1);
+        ngx_http_gate_ledger_end(asking, NULL, NGX_ERROR);
+        return;
+    }
+
+    ledger->farewell = 0;
+
+    if (ledger->failing) {
+        ledger->failing = 0;
+        ngx_log_error(NGX_LOG_NOTICE, ledger->log, 0,
+                      "gate: redis grants again");
+    }
+
+    ngx_http_gate_ledger_end(asking, grants, NGX_OK);
+}
+
+
+/* every number is somebody else's until it was looked at */
+
+static ngx_int_t
+ngx_http_gate_ledger_grants(ngx_http_gate_asking_t *asking, redisReply *reply,
+    gate_grant_t *grants)
+{
+    size_t         i, k;
+    long long      n[NGX_HTTP_GATE_GRANTS];
+    gate_grant_t  *grant;
+
+    static const long long  most[NGX_HTTP_GATE_GRANTS] = {
+        NGX_MAX_INT32_VALUE * 2LL, NGX_HTTP_GATE_LEFT_MAX, GATE_LIMIT_MAX,
+        GATE_LIMIT_MAX, GATE_LIMIT_MAX, 1,
+        (GATE_WINDOW_MAX + GATE_WINDOW_MAX / GATE_SLOTS) * 1000LL
+    };
+
+    if (reply->type != REDIS_REPLY_ARRAY
+        || reply->elements != 1 + NGX_HTTP_GATE_GRANTS
+                                  * asking->question.kind->nquotas)
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < reply->elements; i++) {
+        if (reply->element[i] == NULL
+            || reply->element[i]->type != REDIS_REPLY_INTEGER)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (reply->element[0]->integer) {
+        ngx_log_error(NGX_LOG_WARN, asking->ledger->log, 0,
+                      "gate: redis had lost the count of account \"%V\", "
+                      "it was told again", &asking->question.name);
+    }
+
+    for (i = 0; i < asking->question.kind->nquotas; i++) {
+
+        for (k = 0; k < NGX_HTTP_GATE_GRANTS; k++) {
+            n[k] = reply->element[1 + i * NGX_HTTP_GATE_GRANTS + k]->integer;
+
+            if (n[k] < 0 || n[k] > most[k]) {
+                return NGX_ERROR;
+            }
+        }
+
+        grant = &grants[i];
+        grant->slot = n[0];
+        grant->left = n[1];
+        grant->share = n[2];
+        grant->seen = n[3];
+        grant->refused = (unsigned) n[5];
+        grant->retry = n[6];
+
+        if (grant->slot == 0) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_gate_ledger_failed(ngx_http_gate_ledger_t *ledger, const char *what,
+    size_t len)
+{
+    if (!ledger->failing) {
+        ledger->failing = 1;
+        ngx_log_error(NGX_LOG_ERR, ledger->log, 0,
+                      "gate: redis grants nothing: \"%*s\"",
+                      ngx_min(len, 256), what);
+    }
+}
+
+
+static void
+ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
+    const gate_grant_t *grants, ngx_int_t rc)
+{
+    asking->sent = 0;
+
+    ngx_http_gate_zone_end(asking->ledger->zone, &asking->question, grants);
+    ngx_http_gate_ledger_wake(asking, rc);
+    ngx_http_gate_ledger_leave(asking->ledger);
+}
+
+
+/*
+ * Settles accounts that are idle, and at the end of the last worker all of
+ * them: this timer holds the worker until that is done.
+ */
+
+static void
+ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev)
+{
+    ngx_uint_t               n;
+    ngx_http_gate_ledger_t  *ledger;
+
+    ledger = ev->data;
+
+    if (ngx_exiting && ngx_http_gate_zone_served(ledger->zone)) {
+        return;
+    }
+
+    n = ngx_http_gate_ledger_settle(ledger, ngx_exiting);
+
+    if (!ngx_exiting) {
+        ngx_add_timer(ev, NGX_HTTP_GATE_SWEEP);
+        return;
+    }
+
+    if (n && ++ledger->farewell < NGX_HTTP_GATE_FAREWELL) {
+        ngx_add_timer(ev, NGX_HTTP_GATE_SWEEP);
+
+    } else if (n) {
+        ngx_log_error(NGX_LOG_WARN, ledger->log, 0,
+                      "gate: credit of %ui accounts could not be given back",
+                      n);
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger, ngx_uint_t all)
+{
+    ngx_uint_t                 i, n;
+    ngx_http_gate_asking_t    *asking;
+    ngx_http_gate_question_t  *idle;
+
+    static ngx_str_t  const ping = ngx_string("PING");
+
+    n = ngx_http_gate_zone_idle(ledger->zone, all, ledger->idle,
+                                NGX_HTTP_GATE_SETTLES, ledger->names);
+
+    if (n && !ngx_http_gate_redis_ready(ledger->redis)) {
+
+        /* credit is kept while nobody takes it back; the call connects */
+
+        (void) ngx_http_gate_redis_ask(ledger->redis, 1, &ping,
+                                       ngx_http_gate_ledger_ping_handler,
+                                       ledger);
+        return n;
+    }
+
+    for (i = 0; i < n; i++) {
+        idle = &ledger->idle[i];
+
+        asking = ngx_http_gate_ledger_open(ledger, &idle->name, idle->hash,
+                                           idle->kind);
+        if (asking == NULL) {
+            break;
+        }
+
+        if (asking->sent || !ngx_queue_empty(&asking->waiting)
+            || !ngx_queue_empty(&asking->woken))
+        {
+            continue;
+        }
+
+        asking->question.settle = 1;
+        asking->wanted = 1;
+    }
+
+    return n;
+}
+
+
+static void
+ngx_http_gate_ledger_ping_handler(void *data, redisReply *reply)
+{
+    /* the next sweep sees whether Redis is there */
+
+    (void) data;
+    (void) reply;
+}

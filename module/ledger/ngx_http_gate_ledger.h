@@ -1,0 +1,77 @@
+/*
+ * The ledger as a worker asks it: draws and settles of accounts, each a
+ * question to Redis.  Requests that need credit of one account wait on one
+ * question; an account has one question under way on this host at a time (the
+ * zone sees to that), which states where the account stands, so one that was
+ * lost is mended by the next.  Without Redis there is nothing to ask and this
+ * room stands empty: the zone grants by itself.
+ */
+
+
+#ifndef NGX_HTTP_GATE_LEDGER_H_INCLUDED
+#define NGX_HTTP_GATE_LEDGER_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "ngx_http_gate_redis.h"
+#include "ngx_http_gate_zone.h"
+
+
+typedef struct ngx_http_gate_ledger_s  ngx_http_gate_ledger_t;
+typedef struct ngx_http_gate_asking_s  ngx_http_gate_asking_t;
+
+
+/*
+ * NGX_OK: something was answered, look at the zone again.  NGX_ERROR: the
+ * store is down.
+ */
+typedef void (*ngx_http_gate_waiter_pt)(void *data, ngx_int_t rc);
+
+
+/* one that waits for credit; its memory is the caller's */
+
+typedef struct {
+    ngx_queue_t               queue;
+    ngx_http_gate_asking_t   *asking;   /* NULL: not waiting */
+    uint64_t                  needs[NGX_HTTP_GATE_QUOTAS];
+    ngx_http_gate_waiter_pt   handler;
+    void                     *data;
+    ngx_int_t                 rc;
+} ngx_http_gate_waiter_t;
+
+
+/*
+ * Once per worker.  redis NULL: no ledger but the zone's.  prefix begins the
+ * keys.  The sweep that settles idle accounts starts here.  NULL: no memory.
+ */
+ngx_http_gate_ledger_t *ngx_http_gate_ledger_create(ngx_cycle_t *cycle,
+    ngx_http_gate_zone_t *zone, ngx_http_gate_redis_conf_t *redis,
+    ngx_str_t *prefix);
+
+/*
+ * Asks for the units waiter->needs[] of an account.  NGX_AGAIN: the handler
+ * will be called once, later, not from inside this call.  NGX_BUSY: the store
+ * is known to be away, the handler is not called.  NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_http_gate_ledger_draw(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_account_t *account, ngx_http_gate_waiter_t *waiter);
+
+/* The waiter waits no longer; nothing happens if it did not. */
+void ngx_http_gate_ledger_cancel(ngx_http_gate_waiter_t *waiter);
+
+/* Draws ahead for an account that runs low.  Never waits. */
+void ngx_http_gate_ledger_ahead(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_account_t *account);
+
+/* Gives back what a request held and did not use. */
+void ngx_http_gate_ledger_give(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_account_t *account);
+
+/* At worker exit. */
+void ngx_http_gate_ledger_close(ngx_http_gate_ledger_t *ledger);
+
+
+#endif /* NGX_HTTP_GATE_LEDGER_H_INCLUDED */

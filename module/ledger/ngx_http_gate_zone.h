@@ -1,0 +1,157 @@
+/*
+ * The zone: shared memory of one host, with an account for each user and
+ * policy that was seen lately.  It holds the credit that workers spend
+ * without asking, the questions that are under way, and, where there is no
+ * Redis, the ledger itself.
+ *
+ * This is the only room with a lock: the slab pool's own, which the master
+ * forces open when a worker dies holding it.  Each function below takes it
+ * once, briefly, never waits inside and copies out what it tells.  What the
+ * lock guards is repaired by whoever takes it next after such a death.
+ */
+
+
+#ifndef NGX_HTTP_GATE_ZONE_H_INCLUDED
+#define NGX_HTTP_GATE_ZONE_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "gate_ledger.h"
+
+
+/* quotas of one account */
+#define NGX_HTTP_GATE_QUOTAS    4
+
+/* longest name of an account, and of a kind's suffix */
+#define NGX_HTTP_GATE_NAME_MAX    100
+#define NGX_HTTP_GATE_SUFFIX_MAX  33
+
+/* bytes of a node's name: 16 hex digits of the zone, '.', 8 of the account */
+#define NGX_HTTP_GATE_NODE_LEN  25
+
+
+typedef struct {
+    ngx_str_t                     name;
+    uint32_t                      id;       /* of name and window, never 0 */
+    gate_unit_e                   unit;
+    gate_window_t                 window;
+    uint64_t                      lease;    /* as configured, in bytes */
+} ngx_http_gate_quota_t;
+
+
+/* what the accounts of one policy have in common; lives as long as a cycle */
+
+typedef struct {
+    ngx_str_t                     suffix;   /* ends the names: ":staff" */
+    uint32_t                      hash;     /* of suffix */
+    ngx_uint_t                    nquotas;
+    ngx_http_gate_quota_t         quotas[NGX_HTTP_GATE_QUOTAS];
+    ngx_msec_t                    idle;     /* unused so long: give back */
+} ngx_http_gate_kind_t;
+
+
+/* an account as a request knows it; the owner of its holds */
+
+typedef struct {
+    const ngx_http_gate_kind_t   *kind;
+    ngx_str_t                     name;     /* "{user}:policy" */
+    uint32_t                      hash;
+    uint32_t                      cell;     /* where it is, a hint; 0: none */
+    uint64_t                      limits[NGX_HTTP_GATE_QUOTAS];
+    gate_hold_t                   holds[NGX_HTTP_GATE_QUOTAS];
+    uint64_t                      wanted[NGX_HTTP_GATE_QUOTAS]; /* out */
+    unsigned                      entered:1;    /* counted as user of cell */
+    unsigned                      low:1;    /* out: time to draw ahead */
+} ngx_http_gate_account_t;
+
+
+typedef struct {
+    ngx_str_t                     name;     /* in text, or the caller's */
+    uint32_t                      hash;
+    const ngx_http_gate_kind_t   *kind;
+    ngx_uint_t                    settle;   /* give back instead of draw */
+    uint64_t                      limits[NGX_HTTP_GATE_QUOTAS];
+    gate_claim_t                  claims[NGX_HTTP_GATE_QUOTAS];
+
+    /* filled by ngx_http_gate_zone_begin() */
+    u_char                        node[NGX_HTTP_GATE_NODE_LEN];
+    uint32_t                      incarnation;
+    uint64_t                      number;
+    uint64_t                      answered; /* the last that was */
+    ngx_msec_t                    asked;
+} ngx_http_gate_question_t;
+
+
+typedef struct ngx_http_gate_zone_s  ngx_http_gate_zone_t;
+
+
+/*
+ * Declares the shared memory "gate".  kinds is an array of pointers to kinds
+ * that may still grow until the configuration is complete.  NULL: logged.
+ */
+ngx_http_gate_zone_t *ngx_http_gate_zone_create(ngx_conf_t *cf, size_t size,
+    ngx_array_t *kinds, void *tag);
+
+/* The zone itself is the ledger: there is no Redis.  At configuration. */
+void ngx_http_gate_zone_embed(ngx_http_gate_zone_t *zone);
+
+/*
+ * Names the account of a user.  A user that is long or holds braces or
+ * control characters is named by its SHA-256.  NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_http_gate_zone_name(ngx_pool_t *pool,
+    ngx_http_gate_account_t *account, const ngx_http_gate_kind_t *kind,
+    const ngx_str_t *user);
+
+/*
+ * Takes needs[] (one a quota of the kind) into the account's holds: all of
+ * them or none.  facts[] tells how each stands.  NGX_OK: all are held.
+ * NGX_DECLINED: not.  NGX_BUSY: the zone has no room for this account; each
+ * fact is GATE_CREDIT_INVALID.  A quota whose limit is GATE_UNBOUNDED is not
+ * counted.
+ */
+ngx_int_t ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_account_t *account, const uint64_t *needs, uint64_t borrow,
+    gate_quota_fact_t *facts);
+
+/* Gives back needs[] of what was just taken; the account is not left. */
+void ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_account_t *account, const uint64_t *needs);
+
+/* Gives back what the holds have not used; the account is left. */
+void ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_account_t *account);
+
+/*
+ * Begins a question: states where the account stands in q->claims, whose
+ * need, more and lease are the caller's.  A question to settle gives all idle
+ * credit up.  timeout: ms after which another may be asked if no answer came.
+ * NGX_BUSY: one is under way.  NGX_DECLINED: there is nothing to ask.
+ */
+ngx_int_t ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_question_t *q, ngx_msec_t timeout);
+
+/* Ends it, with a grant for each quota, or NULL: no answer. */
+void ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_question_t *q, const gate_grant_t *grants);
+
+/*
+ * Finds accounts that should be settled: unused for their kind's idle time, or
+ * (all set) any.  Fills name, hash, kind and limits of at most n questions,
+ * names copied into "text" of n * NGX_HTTP_GATE_NAME_MAX bytes; returns how
+ * many.
+ */
+ngx_uint_t ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone,
+    ngx_uint_t all, ngx_http_gate_question_t *questions, ngx_uint_t n,
+    u_char *text);
+
+/*
+ * A worker begins to serve the zone.  Once workers of a newer configuration
+ * do, they settle, and "served" tells the older ones so.
+ */
+void ngx_http_gate_zone_serve(ngx_http_gate_zone_t *zone);
+ngx_uint_t ngx_http_gate_zone_served(ngx_http_gate_zone_t *zone);
+
+#endif /* NGX_HTTP_GATE_ZONE_H_INCLUDED */
