@@ -1,0 +1,141 @@
+/*
+ * What the road's files share: the configuration as it is read, and what is
+ * known of a request on its way.  The rooms below the road never see this.
+ *
+ * The words, one meaning each:
+ *   gate      this module, and its directive: a policy stands at a location
+ *   facts     what is true of a request: certificate, country, credit
+ *   policy    the rules of one "gate_policy" block
+ *   rule      one line of it
+ *   verdict   what the judge says of a request
+ *   reason    the rule that refused it, in one word
+ *   quota     how many units (bytes, requests) in a window
+ *   window    the time a quota counts over; it has one slot or more
+ *   account   what one user has under one policy: a credit for each quota
+ *   credit    what this host may still spend of a quota without asking
+ *   lease     idle credit that is drawn ahead
+ *   hold      what one request took of a credit
+ *   draw      to ask the ledger for credit
+ *   settle    to give it back what was not spent
+ */
+
+
+#ifndef NGX_HTTP_GATE_H_INCLUDED
+#define NGX_HTTP_GATE_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "gate_judge.h"
+#include "ngx_http_gate_certificate.h"
+#include "ngx_http_gate_geo.h"
+#include "ngx_http_gate_ledger.h"
+#include "ngx_http_gate_redis.h"
+#include "ngx_http_gate_zone.h"
+
+
+/* quotas of one policy */
+#define NGX_HTTP_GATE_LIMITS  16
+
+
+typedef struct {
+    ngx_str_t                    name;
+    u_char                      *file;      /* where it was defined */
+    ngx_uint_t                   line;
+    gate_policy_t                rules;
+    ngx_array_t                  allow;     /* of gate_country_t */
+    ngx_array_t                  deny;
+    ngx_http_complex_value_t    *user;      /* NULL: nobody is counted */
+    ngx_uint_t                   nquotas;
+    ngx_http_gate_quota_t        quotas[NGX_HTTP_GATE_LIMITS];
+    ngx_http_complex_value_t     limits[NGX_HTTP_GATE_LIMITS];
+    ngx_http_gate_kind_t       **kinds;     /* the quotas, some by some */
+    ngx_uint_t                   nkinds;
+    size_t                       lease;     /* bytes */
+    ngx_msec_t                   idle;
+    ngx_uint_t                   bytes;     /* has a quota of bytes */
+    ngx_uint_t                   status[GATE_REASONS];
+    unsigned                     certificate_set:1;
+    unsigned                     store_down_set:1;
+} ngx_http_gate_policy_t;
+
+
+typedef struct {
+    ngx_array_t                  policies;  /* of ngx_http_gate_policy_t * */
+    ngx_array_t                  kinds;     /* of ngx_http_gate_kind_t * */
+    size_t                       zone_size;
+    ngx_http_gate_zone_t        *zone;      /* NULL: there is no quota */
+    ngx_http_gate_geo_t         *geo;       /* NULL: no database */
+    ngx_http_gate_redis_conf_t  *redis;     /* NULL: the zone is the ledger */
+    ngx_str_t                    prefix;
+    ngx_http_gate_ledger_t      *ledger;    /* this worker's */
+    unsigned                     used:1;    /* some location has a gate */
+} ngx_http_gate_main_conf_t;
+
+
+typedef struct {
+    ngx_uint_t                   warned;
+} ngx_http_gate_srv_conf_t;
+
+
+typedef struct {
+    ngx_http_gate_policy_t      *policy;    /* NULL: off */
+    ngx_str_t                    name;      /* of the policy, as written */
+    u_char                      *file;
+    ngx_uint_t                   line;
+    ngx_flag_t                   dry_run;
+    ngx_uint_t                   log_level;
+} ngx_http_gate_loc_conf_t;
+
+
+/* what is known of one connection, for all its requests */
+
+typedef struct {
+    ngx_http_gate_certificate_t  certificate;
+    ngx_sockaddr_t               address;   /* whose country it is */
+    socklen_t                    socklen;
+    u_char                       country[2];    /* 0, 0: unknown */
+} ngx_http_gate_peer_t;
+
+
+/* one main request that a policy applies to */
+
+typedef struct ngx_http_gate_ctx_s  ngx_http_gate_ctx_t;
+
+typedef void (*ngx_http_gate_resume_pt)(ngx_http_gate_ctx_t *ctx);
+
+struct ngx_http_gate_ctx_s {
+    ngx_http_request_t          *request;   /* who waits; else the main one */
+    ngx_http_gate_main_conf_t   *main;
+    ngx_http_gate_policy_t      *policy;
+    ngx_http_gate_peer_t        *peer;
+    ngx_str_t                    user;
+    gate_facts_t                 facts;
+    gate_verdict_t               verdict;
+    ngx_http_gate_account_t     *accounts;  /* policy->nkinds */
+
+    ngx_http_gate_waiter_t       waiter;
+    ngx_http_gate_resume_pt      resume;    /* called once, when it is over */
+    ngx_uint_t                   attempts;
+
+    ngx_chain_t                 *held;      /* the body waits for credit */
+    ngx_event_t                  end;       /* posted when it is cut */
+    uint64_t                     charged;   /* bytes passed on */
+
+    unsigned                     judged:1;
+    unsigned                     dry_run:1;     /* refused, had it not been */
+    unsigned                     denied:1;
+    unsigned                     invalid:1;     /* a limit is no number */
+    unsigned                     metered:1;     /* the header was seen */
+    unsigned                     header_waits:1;
+    unsigned                     body_waits:1;
+    unsigned                     cut:1;
+};
+
+
+extern ngx_module_t  ngx_http_gate_module;
+
+
+#endif /* NGX_HTTP_GATE_H_INCLUDED */

@@ -1,0 +1,364 @@
+/*
+ * Start, wait, act: one ctx, and a handler that is entered again.
+ */
+
+
+#include "ngx_http_gate_access.h"
+
+#include "ngx_http_gate_meter.h"
+#include "ngx_http_gate_peer.h"
+#include "ngx_http_gate_quota.h"
+
+
+/* of a hostile user key, this much is logged */
+#define NGX_HTTP_GATE_LOGGED  128
+
+
+static ngx_http_gate_ctx_t *ngx_http_gate_access_create(
+    ngx_http_request_t *r, ngx_http_gate_policy_t *policy);
+static ngx_int_t ngx_http_gate_access_facts(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_access_judge(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static uint64_t ngx_http_gate_access_bytes(ngx_http_request_t *r);
+static ngx_int_t ngx_http_gate_access_wait(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static void ngx_http_gate_access_resume(ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_access_pass(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static void ngx_http_gate_access_log(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_access_retry_after(ngx_http_request_t *r,
+    uint64_t retry);
+
+
+ngx_int_t
+ngx_http_gate_access_handler(ngx_http_request_t *r)
+{
+    ngx_http_gate_ctx_t       *ctx;
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    if (glcf->policy == NULL) {
+        return NGX_DECLINED;
+    }
+
+    ctx = ngx_http_gate_access_ctx(r);
+
+    if (ctx && ctx->policy == glcf->policy) {
+
+        if (!ctx->judged) {
+            return ngx_http_gate_access_judge(r, ctx);
+        }
+
+        /* an error page may be shown to whom was refused, and no more */
+
+        if (!ctx->denied || (r == r->main && r->internal)) {
+            return NGX_DECLINED;
+        }
+
+        return ctx->policy->status[ctx->verdict.reason];
+    }
+
+    ctx = ngx_http_gate_access_create(r, glcf->policy);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_gate_access_facts(r, ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_gate_access_judge(r, ctx);
+}
+
+
+ngx_http_gate_ctx_t *
+ngx_http_gate_access_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t   *cln;
+    ngx_http_gate_ctx_t  *ctx;
+
+    r = r->main;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_gate_module);
+
+    if (ctx || (!r->internal && !r->filter_finalize)) {
+        return ctx;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_gate_meter_cleanup) {
+            ctx = cln->data;
+            ngx_http_set_ctx(r, ctx, ngx_http_gate_module);
+            return ctx;
+        }
+    }
+
+    return NULL;
+}
+
+
+/*
+ * A request that comes from one policy to another, by a redirect or in a
+ * subrequest, is judged by both; from there on it is counted by the second.
+ */
+
+static ngx_http_gate_ctx_t *
+ngx_http_gate_access_create(ngx_http_request_t *r,
+    ngx_http_gate_policy_t *policy)
+{
+    ngx_pool_cleanup_t   *cln;
+    ngx_http_gate_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(r->main->pool, sizeof(ngx_http_gate_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_gate_ctx_t));
+
+    ctx->request = r;
+    ctx->policy = policy;
+    ctx->main = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+
+    cln->handler = ngx_http_gate_meter_cleanup;
+
+    ngx_http_set_ctx(r->main, ctx, ngx_http_gate_module);
+
+    return ctx;
+}
+
+
+static ngx_int_t
+ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ctx->peer = ngx_http_gate_peer(r);
+    if (ctx->peer == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->facts.certificate =
+                ngx_http_gate_certificate_state(&ctx->peer->certificate,
+                                                ngx_time());
+
+    ctx->facts.country[0] = (char) ctx->peer->country[0];
+    ctx->facts.country[1] = (char) ctx->peer->country[1];
+
+    if (ctx->policy->user == NULL) {
+        ctx->facts.user = 1;
+        return NGX_OK;
+    }
+
+    if (ngx_http_complex_value(r, ctx->policy->user, &ctx->user) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->facts.user = ctx->user.len > 0;
+
+    return ngx_http_gate_quota_open(ctx);
+}
+
+
+static ngx_int_t
+ngx_http_gate_access_judge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    /* what is cheap to know first: the quotas are not known yet */
+
+    ctx->verdict = gate_judge(&ctx->policy->rules, &ctx->facts);
+
+    if (ctx->verdict.answer == GATE_DENY
+        && ctx->verdict.reason < GATE_REASON_QUOTA)
+    {
+        glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+        if (!glcf->dry_run) {
+            return ngx_http_gate_access_refuse(r, ctx);
+        }
+
+        ctx->dry_run = 1;
+
+        if (!ctx->facts.user) {
+            return ngx_http_gate_access_pass(r, ctx);
+        }
+    }
+
+    switch (ngx_http_gate_quota_take(ctx, ngx_http_gate_access_bytes(r), 1)) {
+
+    case NGX_OK:
+        return ngx_http_gate_access_pass(r, ctx);
+
+    case NGX_AGAIN:
+        return ngx_http_gate_access_wait(r, ctx);
+
+    case NGX_DECLINED:
+        return ngx_http_gate_access_refuse(r, ctx);
+
+    default: /* NGX_ERROR */
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+/*
+ * A request asks for one byte at least, so that one that can get nothing is
+ * refused before the backend works for it; unless its answer may be empty.
+ */
+
+static uint64_t
+ngx_http_gate_access_bytes(ngx_http_request_t *r)
+{
+    return r->method == NGX_HTTP_HEAD
+           || r->headers_in.if_none_match
+           || r->headers_in.if_modified_since ? 0 : 1;
+}
+
+
+static ngx_int_t
+ngx_http_gate_access_wait(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ctx->resume = ngx_http_gate_access_resume;
+
+    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* a client that leaves ends the request, and the waiting with it */
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_gate_access_resume(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_core_run_phases;
+
+    ngx_http_core_run_phases(r);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_gate_access_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ctx->judged = 1;
+    ctx->request = r->main;
+
+    ngx_http_gate_quota_use(ctx, 0, 1);
+
+    if (ctx->dry_run) {
+        ngx_http_gate_access_log(r, ctx);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_gate_access_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ctx->judged = 1;
+    ctx->denied = 1;
+    ctx->request = r->main;
+
+    /* a request that got nothing gives back its unit, and all it held */
+
+    if (!ctx->cut) {
+        ngx_http_gate_quota_unuse(ctx, 0, 1);
+        ngx_http_gate_quota_close(ctx);
+    }
+
+    ngx_http_gate_access_log(r, ctx);
+
+    if (ctx->verdict.reason == GATE_REASON_QUOTA
+        && ngx_http_gate_access_retry_after(r, ctx->verdict.retry) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ctx->policy->status[ctx->verdict.reason];
+}
+
+
+static void
+ngx_http_gate_access_log(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    u_char                     user[NGX_HTTP_GATE_LOGGED];
+    ngx_str_t                  quota;
+    ngx_uint_t                 i, n;
+    const char                *country;
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    n = ngx_min(ctx->user.len, NGX_HTTP_GATE_LOGGED);
+
+    for (i = 0; i < n; i++) {
+        user[i] = ctx->user.data[i] < 0x20 || ctx->user.data[i] == '"'
+                  || ctx->user.data[i] == 0x7f ? '?' : ctx->user.data[i];
+    }
+
+    ngx_str_null(&quota);
+
+    if (ctx->verdict.reason == GATE_REASON_QUOTA) {
+        quota = ctx->policy->quotas[ctx->verdict.quota].name;
+    }
+
+    country = ctx->facts.country[0] ? ctx->facts.country : "??";
+
+    ngx_log_error(glcf->log_level, r->connection->log, 0,
+                  "gate: %s%s%s%V, policy \"%V\", user \"%*s\", country %*s",
+                  ctx->dry_run ? "dry run, would refuse: " : "refused: ",
+                  gate_reason_name(ctx->verdict.reason),
+                  quota.len ? " " : "", &quota,
+                  &ctx->policy->name, n, user, (size_t) 2, country);
+}
+
+
+/* RFC 9110 10.2.3: seconds */
+
+static ngx_int_t
+ngx_http_gate_access_retry_after(ngx_http_request_t *r, uint64_t retry)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+
+    h->hash = 1;
+    ngx_str_set(&h->key, "Retry-After");
+
+    h->value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (h->value.data == NULL) {
+        h->hash = 0;
+        return NGX_ERROR;
+    }
+
+    h->value.len = ngx_sprintf(h->value.data, "%uL",
+                               ngx_max((retry + 999) / 1000, 1))
+                   - h->value.data;
+
+    return NGX_OK;
+}

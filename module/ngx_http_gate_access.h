@@ -1,0 +1,34 @@
+/*
+ * The access decision: gathers the facts of a request, has them judged, waits
+ * at most for the ledger, and lets the request go on or refuses it.
+ *
+ * It runs at the end of nginx's preaccess phase, not in the access phase: what
+ * is there can be overruled by "satisfy any" and is skipped for subrequests.
+ */
+
+
+#ifndef NGX_HTTP_GATE_ACCESS_H_INCLUDED
+#define NGX_HTTP_GATE_ACCESS_H_INCLUDED
+
+
+#include "ngx_http_gate.h"
+
+
+/* The phase handler.  NGX_DECLINED: go on; NGX_AGAIN: waits; or a status. */
+ngx_int_t ngx_http_gate_access_handler(ngx_http_request_t *r);
+
+/*
+ * What is known of the main request of r; NULL: no policy was applied.  Found
+ * also after an internal redirect has cleared the module's own place.
+ */
+ngx_http_gate_ctx_t *ngx_http_gate_access_ctx(ngx_http_request_t *r);
+
+/*
+ * Makes ctx->verdict a refusal: logs it, sets Retry-After, and returns the
+ * status to finalize the request with.
+ */
+ngx_int_t ngx_http_gate_access_refuse(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+
+
+#endif /* NGX_HTTP_GATE_ACCESS_H_INCLUDED */

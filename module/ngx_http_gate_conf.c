@@ -1,0 +1,645 @@
+/*
+ * The flat directives, the "gate_redis" block, and what is checked once all
+ * of nginx.conf was read.  The "gate_policy" block has a file of its own.
+ */
+
+
+#include "ngx_http_gate_conf.h"
+
+#include <ngx_http_ssl_module.h>
+
+
+#define NGX_HTTP_GATE_ZONE_SIZE  (16 * 1024 * 1024)
+
+/* a password file is a line, not a document */
+#define NGX_HTTP_GATE_PASSWORD   4096
+
+
+static char *ngx_http_gate_conf_block_handler(ngx_conf_t *cf,
+    ngx_command_t *dummy, void *conf);
+static ngx_uint_t ngx_http_gate_conf_arguments(ngx_conf_t *cf,
+    ngx_command_t *cmd);
+static char *ngx_http_gate_conf_server(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_gate_conf_password(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_gate_conf_prefix(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static ngx_http_gate_policy_t *ngx_http_gate_conf_find(
+    ngx_http_gate_main_conf_t *gmcf, ngx_str_t *name);
+static void ngx_http_gate_conf_warn(ngx_conf_t *cf,
+    ngx_http_gate_loc_conf_t *conf);
+
+
+static ngx_command_t  ngx_http_gate_redis_commands[] = {
+
+    { ngx_string("server"),
+      NGX_CONF_TAKE1,
+      ngx_http_gate_conf_server,
+      0, 0, NULL },
+
+    { ngx_string("username"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_str_slot,
+      0, offsetof(ngx_http_gate_redis_conf_t, username), NULL },
+
+    { ngx_string("password_file"),
+      NGX_CONF_TAKE1,
+      ngx_http_gate_conf_password,
+      0, 0, NULL },
+
+    { ngx_string("database"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      0, offsetof(ngx_http_gate_redis_conf_t, database), NULL },
+
+    { ngx_string("prefix"),
+      NGX_CONF_TAKE1,
+      ngx_http_gate_conf_prefix,
+      0, 0, NULL },
+
+    { ngx_string("connect_timeout"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0, offsetof(ngx_http_gate_redis_conf_t, connect_timeout), NULL },
+
+    { ngx_string("timeout"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0, offsetof(ngx_http_gate_redis_conf_t, timeout), NULL },
+
+      ngx_null_command
+};
+
+
+void *
+ngx_http_gate_conf_create_main(ngx_conf_t *cf)
+{
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_gate_main_conf_t));
+    if (gmcf == NULL) {
+        return NULL;
+    }
+
+    if (ngx_array_init(&gmcf->policies, cf->pool, 4,
+                       sizeof(ngx_http_gate_policy_t *))
+        != NGX_OK
+        || ngx_array_init(&gmcf->kinds, cf->pool, 4,
+                          sizeof(ngx_http_gate_kind_t *))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return gmcf;
+}
+
+
+char *
+ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_gate_main_conf_t *gmcf = conf;
+
+    ngx_uint_t                i;
+    ngx_http_gate_policy_t  **policies;
+
+    policies = gmcf->policies.elts;
+
+    for (i = 0; i < gmcf->policies.nelts; i++) {
+
+        if ((policies[i]->allow.nelts || policies[i]->deny.nelts)
+            && gmcf->geo == NULL)
+        {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "no \"gate_geoip\" is defined for the countries of "
+                          "\"gate_policy\" \"%V\" in %s:%ui",
+                          &policies[i]->name, policies[i]->file,
+                          policies[i]->line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (gmcf->kinds.nelts == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (gmcf->zone_size == 0) {
+        gmcf->zone_size = NGX_HTTP_GATE_ZONE_SIZE;
+    }
+
+    gmcf->zone = ngx_http_gate_zone_create(cf, gmcf->zone_size, &gmcf->kinds,
+                                           &ngx_http_gate_module);
+    if (gmcf->zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (gmcf->redis == NULL) {
+        ngx_http_gate_zone_embed(gmcf->zone);
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+void *
+ngx_http_gate_conf_create_srv(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_gate_srv_conf_t));
+}
+
+
+void *
+ngx_http_gate_conf_create_loc(ngx_conf_t *cf)
+{
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    glcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_gate_loc_conf_t));
+    if (glcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     glcf->name = { 0, NULL };
+     */
+
+    glcf->policy = NGX_CONF_UNSET_PTR;
+    glcf->dry_run = NGX_CONF_UNSET;
+    glcf->log_level = NGX_CONF_UNSET_UINT;
+
+    return glcf;
+}
+
+
+char *
+ngx_http_gate_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_gate_loc_conf_t *prev = parent;
+    ngx_http_gate_loc_conf_t *conf = child;
+
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    ngx_conf_merge_value(conf->dry_run, prev->dry_run, 0);
+    ngx_conf_merge_uint_value(conf->log_level, prev->log_level,
+                              NGX_LOG_NOTICE);
+
+    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
+
+    if (conf->name.data == NULL) {
+        conf->name = prev->name;
+        conf->file = prev->file;
+        conf->line = prev->line;
+    }
+
+    if (conf->name.data == NULL || ngx_strcmp(conf->name.data, "off") == 0) {
+        conf->policy = NULL;
+        return NGX_CONF_OK;
+    }
+
+    conf->policy = ngx_http_gate_conf_find(gmcf, &conf->name);
+
+    if (conf->policy == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "no \"gate_policy\" \"%V\" is defined for \"gate\" "
+                      "in %s:%ui", &conf->name, conf->file, conf->line);
+        return NGX_CONF_ERROR;
+    }
+
+    gmcf->used = 1;
+
+    ngx_http_gate_conf_warn(cf, conf);
+
+    return NGX_CONF_OK;
+}
+
+
+/* once for a server that asks nobody for a certificate */
+
+static void
+ngx_http_gate_conf_warn(ngx_conf_t *cf, ngx_http_gate_loc_conf_t *conf)
+{
+    ngx_http_conf_ctx_t       *ctx;
+    ngx_http_ssl_srv_conf_t   *sscf;
+    ngx_http_gate_srv_conf_t  *gscf;
+
+    ctx = cf->ctx;
+    sscf = ctx->srv_conf[ngx_http_ssl_module.ctx_index];
+    gscf = ctx->srv_conf[ngx_http_gate_module.ctx_index];
+
+    if (gscf->warned || conf->policy->rules.certificate == GATE_OFF
+        || (sscf->verify && sscf->verify != NGX_CONF_UNSET_UINT))
+    {
+        return;
+    }
+
+    gscf->warned = 1;
+
+    ngx_log_error(NGX_LOG_WARN, cf->log, 0,
+                  "\"gate %V\" in %s:%ui is used in a server without "
+                  "\"ssl_verify_client\": no client will have a certificate",
+                  &conf->name, conf->file, conf->line);
+}
+
+
+static ngx_http_gate_policy_t *
+ngx_http_gate_conf_find(ngx_http_gate_main_conf_t *gmcf, ngx_str_t *name)
+{
+    ngx_uint_t                i;
+    ngx_http_gate_policy_t  **policies;
+
+    policies = gmcf->policies.elts;
+
+    for (i = 0; i < gmcf->policies.nelts; i++) {
+        if (policies[i]->name.len == name->len
+            && ngx_strncmp(policies[i]->name.data, name->data, name->len)
+               == 0)
+        {
+            return policies[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+char *
+ngx_http_gate_conf_gate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gate_loc_conf_t *glcf = conf;
+
+    ngx_str_t  *value;
+
+    if (glcf->name.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    /* the policy may be defined further down: it is looked up at the end */
+
+    glcf->name = value[1];
+    glcf->file = cf->conf_file->file.name.data;
+    glcf->line = cf->conf_file->line;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_gate_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gate_main_conf_t *gmcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (gmcf->zone_size) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\" of \"gate_zone\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    if (size < (ssize_t) (16 * ngx_pagesize)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"gate_zone\" of \"%V\" is too small, give it "
+                           "%uzk or more", &value[1],
+                           16 * ngx_pagesize / 1024);
+        return NGX_CONF_ERROR;
+    }
+
+    gmcf->zone_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_gate_conf_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gate_main_conf_t *gmcf = conf;
+
+    ngx_str_t  *value;
+
+    if (gmcf->geo == NULL) {
+        gmcf->geo = ngx_http_gate_geo_create(cf);
+        if (gmcf->geo == NULL) {
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    value = cf->args->elts;
+
+    return ngx_http_gate_geo_open(cf, gmcf->geo, &value[1]);
+}
+
+
+char *
+ngx_http_gate_conf_block(ngx_conf_t *cf, ngx_command_t *commands, void *conf)
+{
+    char        *rv;
+    void        *data[2];
+    ngx_conf_t   save;
+
+    data[0] = commands;
+    data[1] = conf;
+
+    save = *cf;
+    cf->handler = ngx_http_gate_conf_block_handler;
+    cf->handler_conf = (void *) data;
+
+    rv = ngx_conf_parse(cf, NULL);
+
+    *cf = save;
+
+    return rv;
+}
+
+
+static char *
+ngx_http_gate_conf_block_handler(ngx_conf_t *cf, ngx_command_t *dummy,
+    void *conf)
+{
+    void **data = conf;
+
+    char           *rv;
+    ngx_str_t      *value;
+    ngx_command_t  *cmd;
+
+    value = cf->args->elts;
+
+    for (cmd = data[0]; cmd->name.len; cmd++) {
+
+        if (value[0].len != cmd->name.len
+            || ngx_strcmp(value[0].data, cmd->name.data) != 0)
+        {
+            continue;
+        }
+
+        if (!ngx_http_gate_conf_arguments(cf, cmd)) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid number of arguments in \"%V\"",
+                               &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+
+        rv = cmd->set(cf, cmd, data[1]);
+
+        if (rv != NGX_CONF_OK && rv != NGX_CONF_ERROR) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "\"%V\" %s",
+                               &cmd->name, rv);
+            return NGX_CONF_ERROR;
+        }
+
+        return rv;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown word \"%V\"",
+                       &value[0]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static ngx_uint_t
+ngx_http_gate_conf_arguments(ngx_conf_t *cf, ngx_command_t *cmd)
+{
+    if (cmd->type & NGX_CONF_1MORE) {
+        return cf->args->nelts > 1;
+    }
+
+    if (cmd->type & NGX_CONF_TAKE12) {
+        return (cf->args->nelts == 2 && (cmd->type & NGX_CONF_TAKE1))
+               || (cf->args->nelts == 3 && (cmd->type & NGX_CONF_TAKE2));
+    }
+
+    return 0;
+}
+
+
+char *
+ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gate_main_conf_t *gmcf = conf;
+
+    char                        *rv;
+    ngx_http_gate_redis_conf_t  *redis;
+
+    if (gmcf->redis) {
+        return "is duplicate";
+    }
+
+    redis = ngx_pcalloc(cf->pool, sizeof(ngx_http_gate_redis_conf_t));
+    if (redis == NULL
+        || ngx_array_init(&redis->servers, cf->pool, 2, sizeof(ngx_addr_t))
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    gmcf->redis = redis;
+
+    redis->connect_timeout = NGX_CONF_UNSET_MSEC;
+    redis->timeout = NGX_CONF_UNSET_MSEC;
+    redis->database = NGX_CONF_UNSET_UINT;
+    redis->queue = 4096;
+
+    rv = ngx_http_gate_conf_block(cf, ngx_http_gate_redis_commands, redis);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (redis->servers.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"server\" is defined in \"gate_redis\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->username.len && redis->password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"password_file\" is defined for \"username\" "
+                           "in \"gate_redis\"");
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_conf_init_msec_value(redis->connect_timeout, 1000);
+    ngx_conf_init_msec_value(redis->timeout, 250);
+    ngx_conf_init_uint_value(redis->database, 0);
+
+    if (gmcf->prefix.data == NULL) {
+        ngx_str_set(&gmcf->prefix, "gate");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_gate_conf_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gate_redis_conf_t *redis = conf;
+
+    ngx_url_t    u;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+    ngx_addr_t  *addr;
+
+    value = cf->args->elts;
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url = value[1];
+    u.default_port = 6379;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s in server \"%V\" of \"gate_redis\"",
+                           u.err ? u.err : "no memory", &u.url);
+        return NGX_CONF_ERROR;
+    }
+
+    for (i = 0; i < u.naddrs; i++) {
+        addr = ngx_array_push(&redis->servers);
+        if (addr == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        *addr = u.addrs[i];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_gate_conf_password(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gate_redis_conf_t *redis = conf;
+
+    u_char     *p;
+    ssize_t     n;
+    ngx_fd_t    fd;
+    ngx_str_t  *value;
+
+    if (redis->password.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_pnalloc(cf->pool, NGX_HTTP_GATE_PASSWORD);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    fd = ngx_open_file(value[1].data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_open_file_n " \"%V\" failed", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    n = ngx_read_fd(fd, p, NGX_HTTP_GATE_PASSWORD);
+
+    if (n == -1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
+                           ngx_read_fd_n " \"%V\" failed", &value[1]);
+        (void) ngx_close_file(fd);
+        return NGX_CONF_ERROR;
+    }
+
+    (void) ngx_close_file(fd);
+
+    redis->password.data = p;
+
+    while (redis->password.len < (size_t) n
+           && p[redis->password.len] != LF && p[redis->password.len] != CR)
+    {
+        redis->password.len++;
+    }
+
+    if (redis->password.len == 0 || redis->password.len == (size_t)
+                                    NGX_HTTP_GATE_PASSWORD)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no password in the first line of \"%V\"",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* the prefix belongs to the keys, not to the transport */
+
+static char *
+ngx_http_gate_conf_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_str_t                  *value;
+    ngx_uint_t                  i;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
+
+    if (gmcf->prefix.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (i = 0; i < value[1].len; i++) {
+        if (value[1].data[i] <= 0x20 || value[1].data[i] >= 0x7f
+            || value[1].data[i] == '{' || value[1].data[i] == '}')
+        {
+            break;
+        }
+    }
+
+    if (value[1].len == 0 || value[1].len > 128 || i < value[1].len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid prefix \"%V\": it may have 128 printable "
+                           "characters but no braces", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    gmcf->prefix = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+ngx_int_t
+ngx_http_gate_conf_limit(const ngx_str_t *value, uint64_t *limit)
+{
+    off_t  n;
+
+    if (value->len == 3 && ngx_strncmp(value->data, "off", 3) == 0) {
+        *limit = GATE_UNBOUNDED;
+        return NGX_OK;
+    }
+
+    n = ngx_parse_offset((ngx_str_t *) value);
+
+    if (n < 0) {
+        return NGX_ERROR;
+    }
+
+    *limit = ngx_min((uint64_t) n, GATE_LIMIT_MAX);
+
+    return NGX_OK;
+}

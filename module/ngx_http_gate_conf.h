@@ -1,0 +1,45 @@
+/*
+ * nginx.conf to structs.  What can be wrong is said here, at "nginx -t", with
+ * the word, the file and the line.
+ */
+
+
+#ifndef NGX_HTTP_GATE_CONF_H_INCLUDED
+#define NGX_HTTP_GATE_CONF_H_INCLUDED
+
+
+#include "ngx_http_gate.h"
+
+
+void *ngx_http_gate_conf_create_main(ngx_conf_t *cf);
+char *ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf);
+void *ngx_http_gate_conf_create_srv(ngx_conf_t *cf);
+void *ngx_http_gate_conf_create_loc(ngx_conf_t *cf);
+char *ngx_http_gate_conf_merge_loc(ngx_conf_t *cf, void *parent,
+    void *child);
+
+char *ngx_http_gate_conf_gate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_gate_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_gate_conf_geoip(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/*
+ * Parses a block by a command table of its own: the same counts of arguments
+ * and words of an error as nginx has for its directives.
+ */
+char *ngx_http_gate_conf_block(ngx_conf_t *cf, ngx_command_t *commands,
+    void *conf);
+
+/*
+ * A limit: a number of units with an optional k, m or g, or "off", which is
+ * GATE_UNBOUNDED.  More than GATE_LIMIT_MAX is GATE_LIMIT_MAX.  NGX_ERROR: it
+ * is no such thing.
+ */
+ngx_int_t ngx_http_gate_conf_limit(const ngx_str_t *value, uint64_t *limit);
+
+
+#endif /* NGX_HTTP_GATE_CONF_H_INCLUDED */

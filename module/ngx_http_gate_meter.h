@@ -1,0 +1,30 @@
+/*
+ * The meter: counts the bytes of bodies as they leave.  It stands in nginx's
+ * filter chain after compression and ranges and before chunking, so what it
+ * sees is what the client gets.
+ *
+ * It reserves before it sends: a response of known length whole, before its
+ * header leaves, one of unknown length piece by piece.  Either may wait for
+ * the ledger; a header that waits, and the body behind it, are kept here.
+ */
+
+
+#ifndef NGX_HTTP_GATE_METER_H_INCLUDED
+#define NGX_HTTP_GATE_METER_H_INCLUDED
+
+
+#include "ngx_http_gate.h"
+
+
+/* Puts the filters in their place.  At configuration. */
+void ngx_http_gate_meter_init(void);
+
+/*
+ * The end of a request, however it came: bytes that were passed on and did
+ * not leave are given back with all that was held.  A pool cleanup; also the
+ * mark by which the ctx is found after an internal redirect.
+ */
+void ngx_http_gate_meter_cleanup(void *data);
+
+
+#endif /* NGX_HTTP_GATE_METER_H_INCLUDED */

@@ -1,0 +1,116 @@
+/*
+ * The peer, found again through a cleanup of the connection's pool: neither
+ * HTTP/1.1 nor HTTP/2 has a place of its own for a module's connection data.
+ */
+
+
+#include "ngx_http_gate_peer.h"
+
+
+static ngx_connection_t *ngx_http_gate_peer_connection(ngx_http_request_t *r);
+static void ngx_http_gate_peer_cleanup(void *data);
+static void ngx_http_gate_peer_country(ngx_http_request_t *r,
+    ngx_http_gate_peer_t *peer);
+
+
+ngx_http_gate_peer_t *
+ngx_http_gate_peer(ngx_http_request_t *r)
+{
+    ngx_connection_t      *c;
+    ngx_pool_cleanup_t    *cln;
+    ngx_http_gate_peer_t  *peer;
+
+    c = ngx_http_gate_peer_connection(r);
+
+    for (cln = c->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_gate_peer_cleanup) {
+            peer = cln->data;
+            goto found;
+        }
+    }
+
+    cln = ngx_pool_cleanup_add(c->pool, sizeof(ngx_http_gate_peer_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    peer = cln->data;
+    ngx_memzero(peer, sizeof(ngx_http_gate_peer_t));
+
+    if (ngx_http_gate_certificate_read(c, &peer->certificate) != NGX_OK) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_gate_peer_cleanup;
+
+found:
+
+    ngx_http_gate_peer_country(r, peer);
+
+    return peer;
+}
+
+
+/* the connection that has the TLS session and lives as long as it */
+
+static ngx_connection_t *
+ngx_http_gate_peer_connection(ngx_http_request_t *r)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        c = r->stream->connection->connection;
+    }
+#endif
+
+#if (NGX_HTTP_V3)
+    if (c->quic) {
+        c = c->quic->parent;
+    }
+#endif
+
+    return c;
+}
+
+
+static void
+ngx_http_gate_peer_cleanup(void *data)
+{
+    /* only marks what ngx_http_gate_peer() looks for */
+
+    (void) data;
+}
+
+
+static void
+ngx_http_gate_peer_country(ngx_http_request_t *r, ngx_http_gate_peer_t *peer)
+{
+    ngx_connection_t           *c;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+    c = r->connection;
+
+    if (gmcf->geo == NULL
+        || c->socklen > (socklen_t) sizeof(ngx_sockaddr_t)
+        || (peer->socklen
+            && ngx_cmp_sockaddr(&peer->address.sockaddr, peer->socklen,
+                                c->sockaddr, c->socklen, 0)
+               == NGX_OK))
+    {
+        return;
+    }
+
+    ngx_memcpy(&peer->address, c->sockaddr, c->socklen);
+    peer->socklen = c->socklen;
+
+    if (ngx_http_gate_geo_country(gmcf->geo, c->sockaddr, peer->country)
+        != NGX_OK)
+    {
+        peer->country[0] = '\0';
+        peer->country[1] = '\0';
+    }
+}

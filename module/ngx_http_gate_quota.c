@@ -1,0 +1,332 @@
+/*
+ * Take, ask, take again.  The zone says how each credit stands, the judge says
+ * what follows from it, and if that is GATE_ASK the ledger is asked for the
+ * first account that is short.
+ */
+
+
+#include "ngx_http_gate_quota.h"
+
+#include "ngx_http_gate_conf.h"
+
+
+/* answers a request may wait for before it gives up */
+#define NGX_HTTP_GATE_ATTEMPTS  64
+
+
+static void ngx_http_gate_quota_limit(ngx_http_gate_ctx_t *ctx,
+    ngx_uint_t n, uint64_t *limit);
+static ngx_int_t ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx,
+    uint64_t bytes, uint64_t requests, uint64_t borrow,
+    ngx_http_gate_account_t **failed);
+static void ngx_http_gate_quota_needs(ngx_http_gate_account_t *account,
+    uint64_t bytes, uint64_t requests, uint64_t *needs);
+static ngx_int_t ngx_http_gate_quota_ask(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_account_t *account);
+static void ngx_http_gate_quota_waiter(void *data, ngx_int_t rc);
+
+
+ngx_int_t
+ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t                i, n;
+    ngx_pool_t               *pool;
+    ngx_http_gate_policy_t   *policy;
+    ngx_http_gate_account_t  *account;
+
+    policy = ctx->policy;
+    pool = ctx->request->pool;
+
+    if (policy->nquotas == 0) {
+        return NGX_OK;
+    }
+
+    ctx->facts.quotas = ngx_pcalloc(pool, policy->nquotas
+                                          * sizeof(gate_quota_fact_t));
+    ctx->accounts = ngx_pcalloc(pool, policy->nkinds
+                                      * sizeof(ngx_http_gate_account_t));
+
+    if (ctx->facts.quotas == NULL || ctx->accounts == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < policy->nkinds; i++) {
+        account = &ctx->accounts[i];
+
+        if (ngx_http_gate_zone_name(pool, account, policy->kinds[i],
+                                    &ctx->user)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    for (n = 0; n < policy->nquotas; n++) {
+        account = &ctx->accounts[n / NGX_HTTP_GATE_QUOTAS];
+        ngx_http_gate_quota_limit(ctx, n,
+                             &account->limits[n % NGX_HTTP_GATE_QUOTAS]);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_gate_quota_limit(ngx_http_gate_ctx_t *ctx, ngx_uint_t n,
+    uint64_t *limit)
+{
+    ngx_str_t                value;
+    ngx_http_request_t      *r;
+    ngx_http_gate_policy_t  *policy;
+
+    r = ctx->request;
+    policy = ctx->policy;
+
+    if (ngx_http_complex_value(r, &policy->limits[n], &value) == NGX_OK
+        && ngx_http_gate_conf_limit(&value, limit) == NGX_OK)
+    {
+        return;
+    }
+
+    ctx->invalid = 1;
+    ctx->facts.quotas[n].credit = GATE_CREDIT_INVALID;
+    *limit = GATE_UNBOUNDED;
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "gate: the limit of quota \"%V\" of policy \"%V\" is no "
+                  "number: \"%V\"", &policy->quotas[n].name, &policy->name,
+                  &value);
+}
+
+
+ngx_int_t
+ngx_http_gate_quota_take(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
+    uint64_t requests)
+{
+    uint64_t                   borrow;
+    ngx_http_gate_account_t   *failed = NULL;
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    if (ctx->policy->nquotas == 0 || ctx->main->zone == NULL) {
+        return NGX_OK;
+    }
+
+    borrow = gate_judge_borrow(&ctx->policy->rules, &ctx->facts);
+
+    if (!ctx->invalid
+        && ngx_http_gate_quota_try(ctx, bytes, requests, borrow, &failed)
+           == NGX_OK)
+    {
+        ctx->facts.store = GATE_STORE_UP;
+        ctx->attempts = 0;
+        return NGX_OK;
+    }
+
+    ctx->verdict = gate_judge(&ctx->policy->rules, &ctx->facts);
+
+    if (ctx->verdict.answer == GATE_ASK) {
+
+        switch (ngx_http_gate_quota_ask(ctx, failed)) {
+
+        case NGX_AGAIN:
+            return NGX_AGAIN;
+
+        case NGX_BUSY:
+            ctx->facts.store = GATE_STORE_DOWN;
+            return ngx_http_gate_quota_take(ctx, bytes, requests);
+
+        default: /* NGX_ERROR */
+            return NGX_ERROR;
+        }
+    }
+
+    ctx->attempts = 0;
+
+    glcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_gate_module);
+
+    if (glcf->dry_run) {
+        ctx->dry_run = 1;
+        (void) ngx_http_gate_quota_try(ctx, bytes, requests, GATE_UNBOUNDED,
+                                       &failed);
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* one look at the zone for each account; what was taken before is undone */
+
+static ngx_int_t
+ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
+    uint64_t requests, uint64_t borrow, ngx_http_gate_account_t **failed)
+{
+    uint64_t                  needs[NGX_HTTP_GATE_QUOTAS];
+    ngx_uint_t                i;
+    ngx_http_gate_account_t  *account;
+
+    for (i = 0; i < ctx->policy->nkinds; i++) {
+        account = &ctx->accounts[i];
+
+        ngx_http_gate_quota_needs(account, bytes, requests, needs);
+
+        if (ngx_http_gate_zone_take(ctx->main->zone, account, needs, borrow,
+                              &ctx->facts.quotas[i * NGX_HTTP_GATE_QUOTAS])
+            != NGX_OK)
+        {
+            *failed = account;
+            goto failed;
+        }
+
+        if (account->low) {
+            ngx_http_gate_ledger_ahead(ctx->main->ledger, account);
+        }
+    }
+
+    return NGX_OK;
+
+failed:
+
+    while (i--) {
+        account = &ctx->accounts[i];
+
+        ngx_http_gate_quota_needs(account, bytes, requests, needs);
+        ngx_http_gate_zone_untake(ctx->main->zone, account, needs);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_gate_quota_needs(ngx_http_gate_account_t *account, uint64_t bytes,
+    uint64_t requests, uint64_t *needs)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < account->kind->nquotas; i++) {
+        needs[i] = account->kind->quotas[i].unit == GATE_BYTES ? bytes
+                                                               : requests;
+    }
+}
+
+
+static ngx_int_t
+ngx_http_gate_quota_ask(ngx_http_gate_ctx_t *ctx,
+    ngx_http_gate_account_t *account)
+{
+    if (++ctx->attempts > NGX_HTTP_GATE_ATTEMPTS) {
+        return NGX_BUSY;
+    }
+
+    ctx->waiter.handler = ngx_http_gate_quota_waiter;
+    ctx->waiter.data = ctx;
+
+    ngx_memcpy(ctx->waiter.needs, account->wanted, sizeof(account->wanted));
+
+    return ngx_http_gate_ledger_draw(ctx->main->ledger, account,
+                                     &ctx->waiter);
+}
+
+
+static void
+ngx_http_gate_quota_waiter(void *data, ngx_int_t rc)
+{
+    ngx_http_gate_ctx_t  *ctx = data;
+
+    if (rc != NGX_OK) {
+        ctx->facts.store = GATE_STORE_DOWN;
+    }
+
+    ctx->resume(ctx);
+}
+
+
+uint64_t
+ngx_http_gate_quota_held(ngx_http_gate_ctx_t *ctx)
+{
+    uint64_t                  held;
+    ngx_uint_t                i, k;
+    gate_hold_t              *hold;
+    ngx_http_gate_account_t  *account;
+
+    held = GATE_UNBOUNDED;
+
+    for (i = 0; i < ctx->policy->nkinds; i++) {
+        account = &ctx->accounts[i];
+
+        for (k = 0; k < account->kind->nquotas; k++) {
+
+            if (account->kind->quotas[k].unit != GATE_BYTES
+                || account->limits[k] == GATE_UNBOUNDED)
+            {
+                continue;
+            }
+
+            hold = &account->holds[k];
+
+            if (hold->n == hold->used || ngx_current_msec >= hold->until) {
+                return 0;
+            }
+
+            held = ngx_min(held, hold->n - hold->used);
+        }
+    }
+
+    return held;
+}
+
+
+void
+ngx_http_gate_quota_use(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
+    uint64_t requests)
+{
+    uint64_t                  n;
+    ngx_uint_t                i, k;
+    gate_hold_t              *hold;
+    ngx_http_gate_account_t  *account;
+
+    for (i = 0; ctx->accounts && i < ctx->policy->nkinds; i++) {
+        account = &ctx->accounts[i];
+
+        for (k = 0; k < account->kind->nquotas; k++) {
+            hold = &account->holds[k];
+            n = account->kind->quotas[k].unit == GATE_BYTES ? bytes : requests;
+            hold->used += ngx_min(n, hold->n - hold->used);
+        }
+    }
+}
+
+
+void
+ngx_http_gate_quota_unuse(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
+    uint64_t requests)
+{
+    uint64_t                  n;
+    ngx_uint_t                i, k;
+    gate_hold_t              *hold;
+    ngx_http_gate_account_t  *account;
+
+    for (i = 0; ctx->accounts && i < ctx->policy->nkinds; i++) {
+        account = &ctx->accounts[i];
+
+        for (k = 0; k < account->kind->nquotas; k++) {
+            hold = &account->holds[k];
+            n = account->kind->quotas[k].unit == GATE_BYTES ? bytes : requests;
+            hold->used -= ngx_min(n, hold->used);
+        }
+    }
+}
+
+
+void
+ngx_http_gate_quota_close(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    ngx_http_gate_ledger_cancel(&ctx->waiter);
+
+    for (i = 0; ctx->accounts && i < ctx->policy->nkinds; i++) {
+        ngx_http_gate_ledger_give(ctx->main->ledger, &ctx->accounts[i]);
+    }
+}

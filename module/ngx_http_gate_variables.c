@@ -1,0 +1,269 @@
+/*
+ * Two kinds of variables: what the gate said of this request, empty where no
+ * policy was applied, and what is true of the peer, wherever one asks.
+ */
+
+
+#include "ngx_http_gate_variables.h"
+
+#include "ngx_http_gate_access.h"
+#include "ngx_http_gate_peer.h"
+
+
+static ngx_int_t ngx_http_gate_variable_verdict(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_policy(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_user(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_country(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_certificate(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_uint_t ngx_http_gate_variable_refused_early(ngx_http_request_t *r);
+static ngx_int_t ngx_http_gate_variable_set(ngx_http_variable_value_t *v,
+    const void *data, size_t len);
+
+
+static ngx_http_variable_t  ngx_http_gate_vars[] = {
+
+    { ngx_string("gate_verdict"), NULL, ngx_http_gate_variable_verdict,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_reason"), NULL, ngx_http_gate_variable_reason,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_policy"), NULL, ngx_http_gate_variable_policy,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_user"), NULL, ngx_http_gate_variable_user,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_country"), NULL, ngx_http_gate_variable_country,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_cert_cn"), NULL, ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, cn), NGX_HTTP_VAR_NOCACHEABLE,
+      0 },
+
+    { ngx_string("gate_cert_email"), NULL, ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, email), NGX_HTTP_VAR_NOCACHEABLE,
+      0 },
+
+    { ngx_string("gate_cert_serial"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, serial),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_cert_issuer"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, issuer),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_cert_fingerprint"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, fingerprint),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+      ngx_http_null_variable
+};
+
+
+ngx_int_t
+ngx_http_gate_variables_add(ngx_conf_t *cf)
+{
+    ngx_http_variable_t  *var, *v;
+
+    for (v = ngx_http_gate_vars; v->name.len; v++) {
+        var = ngx_http_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_verdict(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_gate_ctx_t  *ctx;
+
+    static const ngx_str_t  passed = ngx_string("PASSED");
+    static const ngx_str_t  denied = ngx_string("DENIED");
+    static const ngx_str_t  dry_run = ngx_string("DENIED_DRY_RUN");
+
+    const ngx_str_t  *verdict;
+
+    ctx = ngx_http_gate_access_ctx(r);
+
+    if (ctx && ctx->judged) {
+        verdict = ctx->denied ? &denied : ctx->dry_run ? &dry_run : &passed;
+
+    } else if (ngx_http_gate_variable_refused_early(r)) {
+        verdict = &denied;
+
+    } else {
+        return ngx_http_gate_variable_set(v, NULL, 0);
+    }
+
+    return ngx_http_gate_variable_set(v, verdict->data, verdict->len);
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    const char           *name;
+    gate_reason_e         reason;
+    ngx_http_gate_ctx_t  *ctx;
+
+    ctx = ngx_http_gate_access_ctx(r);
+    reason = GATE_REASON_NONE;
+
+    if (ctx && ctx->judged) {
+        reason = ctx->denied || ctx->dry_run ? ctx->verdict.reason
+                                             : GATE_REASON_NONE;
+
+    } else if (ngx_http_gate_variable_refused_early(r)) {
+        reason = GATE_REASON_CERTIFICATE;
+    }
+
+    name = gate_reason_name(reason);
+
+    return ngx_http_gate_variable_set(v, name, ngx_strlen(name));
+}
+
+
+/*
+ * A certificate that does not verify is answered by nginx before any phase,
+ * with the location that the server's own level is.
+ */
+
+static ngx_uint_t
+ngx_http_gate_variable_refused_early(ngx_http_request_t *r)
+{
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+#if (NGX_HTTP_SSL)
+    return glcf->policy != NULL
+           && r->connection->ssl
+           && r->main->phase_handler == 0
+           && r->main->err_status == NGX_HTTP_BAD_REQUEST;
+#else
+    return 0;
+#endif
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_policy(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_gate_ctx_t       *ctx;
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    ctx = ngx_http_gate_access_ctx(r);
+
+    if (ctx) {
+        return ngx_http_gate_variable_set(v, ctx->policy->name.data,
+                                          ctx->policy->name.len);
+    }
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    return glcf->policy ? ngx_http_gate_variable_set(v, glcf->name.data,
+                                                     glcf->name.len)
+                        : ngx_http_gate_variable_set(v, NULL, 0);
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_user(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_gate_ctx_t  *ctx;
+
+    ctx = ngx_http_gate_access_ctx(r);
+
+    return ctx ? ngx_http_gate_variable_set(v, ctx->user.data, ctx->user.len)
+               : ngx_http_gate_variable_set(v, NULL, 0);
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_country(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                     *country;
+    ngx_http_gate_peer_t       *peer;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+
+    if (gmcf->geo == NULL) {
+        return ngx_http_gate_variable_set(v, NULL, 0);
+    }
+
+    peer = ngx_http_gate_peer(r);
+    if (peer == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (peer->country[0] == '\0') {
+        return ngx_http_gate_variable_set(v, "unknown", 7);
+    }
+
+    /* the peer may be asked with another address before this is used */
+
+    country = ngx_pnalloc(r->pool, sizeof(peer->country));
+    if (country == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(country, peer->country, sizeof(peer->country));
+
+    return ngx_http_gate_variable_set(v, country, sizeof(peer->country));
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_certificate(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_str_t             *name;
+    ngx_http_gate_peer_t  *peer;
+
+    peer = ngx_http_gate_peer(r);
+    if (peer == NULL) {
+        return NGX_ERROR;
+    }
+
+    name = (ngx_str_t *) ((char *) &peer->certificate + data);
+
+    return ngx_http_gate_variable_set(v, name->data, name->len);
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_set(ngx_http_variable_value_t *v, const void *data,
+    size_t len)
+{
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = len == 0;
+    v->len = len;
+    v->data = (u_char *) data;
+
+    return NGX_OK;
+}
