@@ -434,6 +434,7 @@ ngx_http_gate_meter_cut(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 static void
 ngx_http_gate_meter_end_handler(ngx_event_t *ev)
 {
+    ngx_chain_t           out;
     ngx_connection_t     *c;
     ngx_http_request_t   *r;
     ngx_http_gate_ctx_t  *ctx;
@@ -443,6 +444,16 @@ ngx_http_gate_meter_end_handler(ngx_event_t *ev)
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
+
+    /* what was charged shall leave, also from the buffer of TLS */
+
+    out.buf = ngx_calloc_buf(r->pool);
+    out.next = NULL;
+
+    if (out.buf) {
+        out.buf->flush = 1;
+        (void) ngx_http_next_body_filter(r, &out);
+    }
 
     ngx_http_finalize_request(r, NGX_ERROR);
     ngx_http_run_posted_requests(c);
