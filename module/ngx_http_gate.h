@@ -36,8 +36,27 @@
 #include "ngx_http_gate_zone.h"
 
 
-/* quotas of one policy */
-#define NGX_HTTP_GATE_LIMITS  16
+/* accounts that one request of a policy is counted on */
+#define NGX_HTTP_GATE_ACCOUNTS  8
+
+
+/* what happens to a response when its bytes are used up */
+
+typedef enum {
+    NGX_HTTP_GATE_OVERRUN_REFUSE = 0,
+    NGX_HTTP_GATE_OVERRUN_FINISH,
+    NGX_HTTP_GATE_OVERRUN_SLOW
+} ngx_http_gate_overrun_e;
+
+
+/* quotas of a policy that have the same key */
+
+typedef struct {
+    ngx_str_t                    text;      /* the key as written */
+    ngx_http_complex_value_t    *key;       /* NULL: the user */
+    ngx_http_gate_kind_t        *kind;
+    ngx_http_complex_value_t     limits[NGX_HTTP_GATE_QUOTAS];
+} ngx_http_gate_group_t;
 
 
 typedef struct {
@@ -48,17 +67,19 @@ typedef struct {
     ngx_array_t                  allow;     /* of gate_country_t */
     ngx_array_t                  deny;
     ngx_http_complex_value_t    *user;      /* NULL: nobody is counted */
-    ngx_uint_t                   nquotas;
-    ngx_http_gate_quota_t        quotas[NGX_HTTP_GATE_LIMITS];
-    ngx_http_complex_value_t     limits[NGX_HTTP_GATE_LIMITS];
-    ngx_http_gate_kind_t       **kinds;     /* the quotas, some by some */
-    ngx_uint_t                   nkinds;
+    ngx_uint_t                   ngroups;
+    ngx_http_gate_group_t        groups[NGX_HTTP_GATE_ACCOUNTS];
     size_t                       lease;     /* bytes */
     ngx_msec_t                   idle;
     ngx_uint_t                   bytes;     /* has a quota of bytes */
+    ngx_http_gate_overrun_e      overrun;
+    size_t                       rate;      /* bytes/s, if slow */
     ngx_uint_t                   status[GATE_REASONS];
     unsigned                     certificate_set:1;
     unsigned                     store_down_set:1;
+    unsigned                     overrun_set:1;
+    unsigned                     upgrade_set:1;
+    unsigned                     upgrade:1; /* may bypass the meter */
 } ngx_http_gate_policy_t;
 
 
@@ -114,7 +135,7 @@ struct ngx_http_gate_ctx_s {
     ngx_str_t                    user;
     gate_facts_t                 facts;
     gate_verdict_t               verdict;
-    ngx_http_gate_account_t     *accounts;  /* policy->nkinds */
+    ngx_http_gate_account_t     *accounts;  /* policy->ngroups */
 
     ngx_http_gate_waiter_t       waiter;
     ngx_http_gate_resume_pt      resume;    /* called once, when it is over */
@@ -132,6 +153,8 @@ struct ngx_http_gate_ctx_s {
     unsigned                     header_waits:1;
     unsigned                     body_waits:1;
     unsigned                     cut:1;
+    unsigned                     slow:1;        /* beyond its bytes */
+    unsigned                     upgraded:1;    /* counted at its end */
 };
 
 

@@ -287,6 +287,7 @@ ngx_http_gate_access_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ngx_http_gate_access_log(r, ctx);
 
     if (ctx->verdict.reason == GATE_REASON_QUOTA
+        && ctx->verdict.retry
         && ngx_http_gate_access_retry_after(r, ctx->verdict.retry) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -300,9 +301,9 @@ static void
 ngx_http_gate_access_log(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     u_char                     user[NGX_HTTP_GATE_LOGGED];
-    ngx_str_t                  quota;
     ngx_uint_t                 i, n;
     const char                *country;
+    const ngx_str_t           *quota;
     ngx_http_gate_loc_conf_t  *glcf;
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
@@ -314,19 +315,14 @@ ngx_http_gate_access_log(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
                   || ctx->user.data[i] == 0x7f ? '?' : ctx->user.data[i];
     }
 
-    ngx_str_null(&quota);
-
-    if (ctx->verdict.reason == GATE_REASON_QUOTA) {
-        quota = ctx->policy->quotas[ctx->verdict.quota].name;
-    }
-
+    quota = ngx_http_gate_quota_name(ctx);
     country = ctx->facts.country[0] ? ctx->facts.country : "??";
 
     ngx_log_error(glcf->log_level, r->connection->log, 0,
                   "gate: %s%s%s%V, policy \"%V\", user \"%*s\", country %*s",
                   ctx->dry_run ? "dry run, would refuse: " : "refused: ",
                   gate_reason_name(ctx->verdict.reason),
-                  quota.len ? " " : "", &quota,
+                  quota->len ? " " : "", quota,
                   &ctx->policy->name, n, user, (size_t) 2, country);
 }
 
@@ -357,7 +353,7 @@ ngx_http_gate_access_retry_after(ngx_http_request_t *r, uint64_t retry)
     }
 
     h->value.len = ngx_sprintf(h->value.data, "%uL",
-                               ngx_max((retry + 999) / 1000, 1))
+                               (retry + 999) / 1000)
                    - h->value.data;
 
     return NGX_OK;

@@ -7,6 +7,18 @@
 #include "ngx_http_gate_conf.h"
 
 
+/* what a "quota" line says, before it has its place */
+
+typedef struct {
+    ngx_str_t                  unit;
+    ngx_str_t                  limit;
+    ngx_str_t                  per;
+    ngx_str_t                  offset;
+    ngx_str_t                  name;
+    ngx_str_t                  key;
+} ngx_http_gate_quota_line_t;
+
+
 static char *ngx_http_gate_policy_user(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gate_policy_certificate(ngx_conf_t *cf,
@@ -15,20 +27,27 @@ static char *ngx_http_gate_policy_country(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gate_policy_quota(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_gate_policy_line(ngx_conf_t *cf,
+    ngx_http_gate_quota_line_t *line);
 static char *ngx_http_gate_policy_limit(ngx_conf_t *cf,
-    ngx_http_gate_policy_t *policy, ngx_str_t *arg,
-    ngx_http_gate_quota_t *quota);
+    ngx_http_gate_quota_line_t *line, ngx_http_complex_value_t *cv);
 static char *ngx_http_gate_policy_window(ngx_conf_t *cf, ngx_str_t *arg,
     gate_window_t *window);
 static char *ngx_http_gate_policy_offset(ngx_conf_t *cf, ngx_str_t *arg,
     gate_window_t *window);
 static char *ngx_http_gate_policy_name(ngx_conf_t *cf,
-    ngx_http_gate_quota_t *quota, ngx_str_t *given, ngx_str_t *unit,
-    ngx_str_t *per);
+    ngx_http_gate_policy_t *policy, ngx_http_gate_quota_t *quota,
+    ngx_http_gate_quota_line_t *line);
+static ngx_http_gate_group_t *ngx_http_gate_policy_group(ngx_conf_t *cf,
+    ngx_http_gate_policy_t *policy, ngx_str_t *key);
 static char *ngx_http_gate_policy_lease(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gate_policy_store_down(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static char *ngx_http_gate_policy_overrun(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_gate_policy_upgrade(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_gate_policy_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gate_policy_complete(ngx_conf_t *cf,
@@ -72,18 +91,22 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
       ngx_http_gate_policy_store_down,
       0, 0, NULL },
 
+    { ngx_string("overrun"),
+      NGX_CONF_TAKE1,
+      ngx_http_gate_policy_overrun,
+      0, 0, NULL },
+
+    { ngx_string("upgrade"),
+      NGX_CONF_TAKE1,
+      ngx_http_gate_policy_upgrade,
+      0, 0, NULL },
+
     { ngx_string("status"),
       NGX_CONF_1MORE,
       ngx_http_gate_policy_status,
       0, 0, NULL },
 
       ngx_null_command
-};
-
-
-static ngx_str_t  ngx_http_gate_units[] = {
-    ngx_string("bytes"),
-    ngx_string("requests")
 };
 
 
@@ -108,12 +131,12 @@ ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     value = cf->args->elts;
     p = gmcf->policies.elts;
 
-    if (value[1].len == 0 || value[1].len > NGX_HTTP_GATE_SUFFIX_MAX - 3
+    if (value[1].len == 0 || value[1].len > NGX_HTTP_GATE_SUFFIX_MAX - 12
         || ngx_strcmp(value[1].data, "off") == 0
         || ngx_strlchr(value[1].data, value[1].data + value[1].len, '/'))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid policy name \"%V\": it may have 30 "
+                           "invalid policy name \"%V\": it may have 20 "
                            "characters, no \"/\", and not be \"off\"",
                            &value[1]);
         return NGX_CONF_ERROR;
@@ -277,127 +300,133 @@ ngx_http_gate_policy_quota(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_gate_policy_t *policy = conf;
 
-    char                   *rv;
-    ngx_str_t              *value, per, unit, name, arg;
-    ngx_uint_t              i, n;
-    ngx_http_gate_quota_t  *quota;
+    char                        *rv;
+    ngx_http_gate_quota_t        quota;
+    ngx_http_gate_group_t       *group;
+    ngx_http_gate_quota_line_t   line;
 
-    if (policy->nquotas == NGX_HTTP_GATE_LIMITS) {
-        return "is given too often, a policy may have 16 quotas";
-    }
+    ngx_memzero(&quota, sizeof(ngx_http_gate_quota_t));
+    ngx_memzero(&line, sizeof(ngx_http_gate_quota_line_t));
 
-    value = cf->args->elts;
-    quota = &policy->quotas[policy->nquotas];
-
-    ngx_str_null(&per);
-    ngx_str_null(&unit);
-    ngx_str_null(&name);
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        arg = value[i];
-
-        for (n = 0; n < 2; n++) {
-            if (arg.len > ngx_http_gate_units[n].len
-                && arg.data[ngx_http_gate_units[n].len] == '='
-                && ngx_strncmp(arg.data, ngx_http_gate_units[n].data,
-                               ngx_http_gate_units[n].len)
-                   == 0)
-            {
-                break;
-            }
-        }
-
-        if (n < 2) {
-            if (unit.len) {
-                return "counts more than one unit";
-            }
-
-            unit = ngx_http_gate_units[n];
-            quota->unit = (gate_unit_e) n;
-            arg.data += unit.len + 1;
-            arg.len -= unit.len + 1;
-            rv = ngx_http_gate_policy_limit(cf, policy, &arg, quota);
-
-        } else if (ngx_strncmp(arg.data, "per=", 4) == 0 && per.len == 0) {
-            per.data = arg.data + 4;
-            per.len = arg.len - 4;
-            rv = ngx_http_gate_policy_window(cf, &per, &quota->window);
-
-        } else if (ngx_strncmp(arg.data, "offset=", 7) == 0) {
-            arg.data += 7;
-            arg.len -= 7;
-            rv = ngx_http_gate_policy_offset(cf, &arg, &quota->window);
-
-        } else if (ngx_strncmp(arg.data, "name=", 5) == 0) {
-            name.data = arg.data + 5;
-            name.len = arg.len - 5;
-            rv = NGX_CONF_OK;
-
-        } else {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\" in \"quota\"", &arg);
-            return NGX_CONF_ERROR;
-        }
-
-        if (rv != NGX_CONF_OK) {
-            return rv;
-        }
-    }
-
-    if (unit.len == 0) {
-        return "has no unit, say \"bytes=\" or \"requests=\"";
-    }
-
-    if (per.len == 0) {
-        return "has no window, say \"per=hour\", \"day\", \"week\", "
-               "\"month\" or a time";
-    }
-
-    if (quota->window.per == GATE_PER_TIME && quota->window.offset) {
-        return "has an \"offset=\", which only calendar windows have";
-    }
-
-    rv = ngx_http_gate_policy_name(cf, quota, &name, &unit, &per);
+    rv = ngx_http_gate_policy_line(cf, &line);
 
     if (rv != NGX_CONF_OK) {
         return rv;
     }
 
-    for (i = 0; i < policy->nquotas; i++) {
-        if (policy->quotas[i].name.len == quota->name.len
-            && ngx_strncmp(policy->quotas[i].name.data, quota->name.data,
-                           quota->name.len)
-               == 0)
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "duplicate quota \"%V\" in policy \"%V\", "
-                               "give one of them a \"name=\"", &quota->name,
-                               &policy->name);
-            return NGX_CONF_ERROR;
-        }
+    if (line.unit.len == 0) {
+        return "has no unit, say \"bytes=\" or \"requests=\"";
     }
 
-    policy->bytes |= quota->unit == GATE_BYTES;
-    policy->nquotas++;
+    if (line.per.len == 0) {
+        return "has no window, say \"per=hour\", \"day\", \"week\", "
+               "\"month\" or a time";
+    }
+
+    quota.unit = line.unit.len == 5 ? GATE_BYTES : GATE_REQUESTS;
+
+    rv = ngx_http_gate_policy_window(cf, &line.per, &quota.window);
+
+    if (rv == NGX_CONF_OK && line.offset.data) {
+        rv = ngx_http_gate_policy_offset(cf, &line.offset, &quota.window);
+    }
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_http_gate_policy_name(cf, policy, &quota, &line);
+    }
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    group = ngx_http_gate_policy_group(cf, policy, &line.key);
+
+    if (group == NULL) {
+        return "is given too often, or with too many keys";
+    }
+
+    policy->bytes |= quota.unit == GATE_BYTES;
+
+    rv = ngx_http_gate_policy_limit(cf, &line,
+                                    &group->limits[group->kind->nquotas]);
+
+    group->kind->quotas[group->kind->nquotas++] = quota;
+
+    return rv;
+}
+
+
+static char *
+ngx_http_gate_policy_line(ngx_conf_t *cf, ngx_http_gate_quota_line_t *line)
+{
+    ngx_str_t   *value, *field, arg;
+    ngx_uint_t   i, k;
+
+    static const struct {
+        const char  *word;
+        size_t       offset;
+    } words[] = {
+        { "bytes=", offsetof(ngx_http_gate_quota_line_t, limit) },
+        { "requests=", offsetof(ngx_http_gate_quota_line_t, limit) },
+        { "per=", offsetof(ngx_http_gate_quota_line_t, per) },
+        { "offset=", offsetof(ngx_http_gate_quota_line_t, offset) },
+        { "name=", offsetof(ngx_http_gate_quota_line_t, name) },
+        { "key=", offsetof(ngx_http_gate_quota_line_t, key) }
+    };
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+        arg = value[i];
+
+        for (k = 0; k < 6; k++) {
+            if (ngx_strncmp(arg.data, words[k].word,
+                            ngx_strlen(words[k].word))
+                == 0)
+            {
+                break;
+            }
+        }
+
+        if (k == 6) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" in \"quota\"", &arg);
+            return NGX_CONF_ERROR;
+        }
+
+        field = (ngx_str_t *) ((char *) line + words[k].offset);
+
+        if (field->data) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%V\" in \"quota\"",
+                               &arg);
+            return NGX_CONF_ERROR;
+        }
+
+        field->data = arg.data + ngx_strlen(words[k].word);
+        field->len = arg.len - ngx_strlen(words[k].word);
+
+        if (k < 2) {
+            line->unit.data = arg.data;
+            line->unit.len = ngx_strlen(words[k].word) - 1;
+        }
+    }
 
     return NGX_CONF_OK;
 }
 
 
 static char *
-ngx_http_gate_policy_limit(ngx_conf_t *cf, ngx_http_gate_policy_t *policy,
-    ngx_str_t *arg, ngx_http_gate_quota_t *quota)
+ngx_http_gate_policy_limit(ngx_conf_t *cf, ngx_http_gate_quota_line_t *line,
+    ngx_http_complex_value_t *cv)
 {
     uint64_t                           limit;
-    ngx_http_complex_value_t          *cv;
     ngx_http_compile_complex_value_t   ccv;
-
-    cv = &policy->limits[policy->nquotas];
 
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
 
     ccv.cf = cf;
-    ccv.value = arg;
+    ccv.value = &line->limit;
     ccv.complex_value = cv;
 
     if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
@@ -408,15 +437,101 @@ ngx_http_gate_policy_limit(ngx_conf_t *cf, ngx_http_gate_policy_t *policy,
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_gate_conf_limit(arg, &limit) != NGX_OK || limit == 0) {
+    if (ngx_http_gate_conf_limit(&line->limit, &limit) != NGX_OK
+        || limit == 0)
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid limit \"%V\" of %V, it must be a number "
                            "above 0, with k, m or g if you like, or \"off\"",
-                           arg, &ngx_http_gate_units[quota->unit]);
+                           &line->limit, &line->unit);
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * The group of a key that has room, or a new one.  Its accounts are told apart
+ * by what stands behind the policy's name: nothing for the user, a number for
+ * more than four quotas of him, a checksum for another key.
+ */
+
+static ngx_http_gate_group_t *
+ngx_http_gate_policy_group(ngx_conf_t *cf, ngx_http_gate_policy_t *policy,
+    ngx_str_t *key)
+{
+    u_char                            *p;
+    ngx_uint_t                         i, same;
+    ngx_http_gate_kind_t              *kind;
+    ngx_http_gate_group_t             *group;
+    ngx_http_compile_complex_value_t   ccv;
+
+    same = 1;
+
+    for (i = 0; i < policy->ngroups; i++) {
+        group = &policy->groups[i];
+
+        if (group->text.len != key->len
+            || ngx_strncmp(group->text.data, key->data, key->len) != 0)
+        {
+            continue;
+        }
+
+        if (group->kind->nquotas < NGX_HTTP_GATE_QUOTAS) {
+            return group;
+        }
+
+        same++;
+    }
+
+    if (policy->ngroups == NGX_HTTP_GATE_ACCOUNTS) {
+        return NULL;
+    }
+
+    group = &policy->groups[policy->ngroups];
+    group->text = *key;
+
+    kind = ngx_pcalloc(cf->pool, sizeof(ngx_http_gate_kind_t));
+    p = ngx_pnalloc(cf->pool, NGX_HTTP_GATE_SUFFIX_MAX + NGX_INT_T_LEN);
+
+    if (kind == NULL || p == NULL) {
+        return NULL;
+    }
+
+    kind->suffix.data = p;
+    p = ngx_sprintf(p, ":%V", &policy->name);
+
+    if (key->len) {
+        p = ngx_sprintf(p, "/%08xD", ngx_crc32_long(key->data, key->len));
+
+        group->key = ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t));
+        if (group->key == NULL) {
+            return NULL;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = key;
+        ccv.complex_value = group->key;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NULL;
+        }
+    }
+
+    if (same > 1) {
+        p = ngx_sprintf(p, "/%ui", same);
+    }
+
+    kind->suffix.len = p - kind->suffix.data;
+    kind->hash = ngx_murmur_hash2(kind->suffix.data, kind->suffix.len);
+
+    group->kind = kind;
+    policy->ngroups++;
+
+    return group;
 }
 
 
@@ -480,6 +595,12 @@ ngx_http_gate_policy_offset(ngx_conf_t *cf, ngx_str_t *arg,
         return NGX_CONF_ERROR;
     }
 
+    if (window->per == GATE_PER_TIME) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"offset=%V\" is for calendar windows only", arg);
+        return NGX_CONF_ERROR;
+    }
+
     window->offset = minus ? -offset : offset;
 
     return NGX_CONF_OK;
@@ -489,26 +610,26 @@ ngx_http_gate_policy_offset(ngx_conf_t *cf, ngx_str_t *arg,
 /* a quota is known by its name: in Redis, in logs, over reloads */
 
 static char *
-ngx_http_gate_policy_name(ngx_conf_t *cf, ngx_http_gate_quota_t *quota,
-    ngx_str_t *given, ngx_str_t *unit, ngx_str_t *per)
+ngx_http_gate_policy_name(ngx_conf_t *cf, ngx_http_gate_policy_t *policy,
+    ngx_http_gate_quota_t *quota, ngx_http_gate_quota_line_t *line)
 {
-    u_char      *p;
-    uint32_t     crc;
-    ngx_uint_t   i;
+    u_char                *p;
+    uint32_t               crc;
+    ngx_uint_t             i, k;
+    ngx_http_gate_kind_t  *kind;
 
-    if (given->data) {
-        quota->name = *given;
+    quota->name = line->name;
 
-    } else {
-        quota->name.len = unit->len + 1 + per->len;
+    if (quota->name.data == NULL) {
+        quota->name.len = line->unit.len + 1 + line->per.len;
         quota->name.data = ngx_pnalloc(cf->pool, quota->name.len);
         if (quota->name.data == NULL) {
             return NGX_CONF_ERROR;
         }
 
-        p = ngx_cpymem(quota->name.data, unit->data, unit->len);
+        p = ngx_cpymem(quota->name.data, line->unit.data, line->unit.len);
         *p++ = '-';
-        ngx_memcpy(p, per->data, per->len);
+        ngx_memcpy(p, line->per.data, line->per.len);
     }
 
     for (i = 0; i < quota->name.len; i++) {
@@ -528,9 +649,27 @@ ngx_http_gate_policy_name(ngx_conf_t *cf, ngx_http_gate_quota_t *quota,
         return NGX_CONF_ERROR;
     }
 
+    for (i = 0; i < policy->ngroups; i++) {
+        kind = policy->groups[i].kind;
+
+        for (k = 0; k < kind->nquotas; k++) {
+            if (kind->quotas[k].name.len == quota->name.len
+                && ngx_strncmp(kind->quotas[k].name.data, quota->name.data,
+                               quota->name.len)
+                   == 0)
+            {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "duplicate quota \"%V\" in policy \"%V\", "
+                                   "give one of them a \"name=\"",
+                                   &quota->name, &policy->name);
+                return NGX_CONF_ERROR;
+            }
+        }
+    }
+
     ngx_crc32_init(crc);
     ngx_crc32_update(&crc, quota->name.data, quota->name.len);
-    ngx_crc32_update(&crc, unit->data, unit->len);
+    ngx_crc32_update(&crc, line->unit.data, line->unit.len);
     ngx_crc32_update(&crc, (u_char *) &quota->window, sizeof(gate_window_t));
     ngx_crc32_final(crc);
 
@@ -692,16 +831,16 @@ static char *
 ngx_http_gate_policy_complete(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
     ngx_http_gate_policy_t *policy)
 {
-    ngx_uint_t              i;
+    ngx_uint_t              i, k;
     ngx_http_gate_kind_t   *kind, **kp;
 
     policy->rules.allow = policy->allow.elts;
     policy->rules.nallow = policy->allow.nelts;
     policy->rules.deny = policy->deny.elts;
     policy->rules.ndeny = policy->deny.nelts;
-    policy->rules.nquotas = policy->nquotas;
+    policy->rules.nquotas = policy->ngroups * NGX_HTTP_GATE_QUOTAS;
 
-    if (policy->nquotas && policy->user == NULL) {
+    if (policy->ngroups && policy->user == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"user\" is defined for the quotas of "
                            "\"gate_policy\" \"%V\"", &policy->name);
@@ -711,52 +850,98 @@ ngx_http_gate_policy_complete(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
     policy->lease = policy->lease ? policy->lease : 4 * 1024 * 1024;
     policy->idle = policy->idle ? policy->idle : 2000;
 
-    policy->nkinds = (policy->nquotas + NGX_HTTP_GATE_QUOTAS - 1)
-                     / NGX_HTTP_GATE_QUOTAS;
-    policy->kinds = ngx_pcalloc(cf->pool, (policy->nkinds + 1)
-                                          * sizeof(ngx_http_gate_kind_t *));
-    if (policy->kinds == NULL) {
-        return NGX_CONF_ERROR;
-    }
+    for (i = 0; i < policy->ngroups; i++) {
+        kind = policy->groups[i].kind;
 
-    for (i = 0; i < policy->nquotas; i++) {
-
-        if (i % NGX_HTTP_GATE_QUOTAS == 0) {
-            kind = ngx_pcalloc(cf->pool, sizeof(ngx_http_gate_kind_t));
-            kp = ngx_array_push(&gmcf->kinds);
-
-            if (kind == NULL || kp == NULL) {
-                return NGX_CONF_ERROR;
-            }
-
-            *kp = kind;
-            policy->kinds[i / NGX_HTTP_GATE_QUOTAS] = kind;
-
-            kind->suffix.data = ngx_pnalloc(cf->pool,
-                                            NGX_HTTP_GATE_SUFFIX_MAX);
-            if (kind->suffix.data == NULL) {
-                return NGX_CONF_ERROR;
-            }
-
-            kind->suffix.len = (i ? ngx_sprintf(kind->suffix.data, ":%V/%ui",
-                                                &policy->name,
-                                                i / NGX_HTTP_GATE_QUOTAS + 1)
-                                  : ngx_sprintf(kind->suffix.data, ":%V",
-                                                &policy->name))
-                               - kind->suffix.data;
-            kind->hash = ngx_murmur_hash2(kind->suffix.data,
-                                          kind->suffix.len);
-
-            /* found by a sweep of every 250 ms, and back in time */
-
-            kind->idle = policy->idle - 500;
+        kp = ngx_array_push(&gmcf->kinds);
+        if (kp == NULL) {
+            return NGX_CONF_ERROR;
         }
 
-        kind = policy->kinds[i / NGX_HTTP_GATE_QUOTAS];
+        *kp = kind;
 
-        policy->quotas[i].lease = policy->lease;
-        kind->quotas[kind->nquotas++] = policy->quotas[i];
+        /* found by a sweep of every 250 ms, and back in time */
+
+        kind->idle = policy->idle - 500;
+
+        for (k = 0; k < kind->nquotas; k++) {
+            kind->quotas[k].lease = policy->lease;
+        }
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* refuse | finish | slow=rate */
+
+static char *
+ngx_http_gate_policy_overrun(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gate_policy_t *policy = conf;
+
+    ssize_t     rate;
+    ngx_str_t  *value, arg;
+
+    if (policy->overrun_set) {
+        return "is duplicate";
+    }
+
+    policy->overrun_set = 1;
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "refuse") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strcmp(value[1].data, "finish") == 0) {
+        policy->overrun = NGX_HTTP_GATE_OVERRUN_FINISH;
+        return NGX_CONF_OK;
+    }
+
+    if (ngx_strncmp(value[1].data, "slow=", 5) == 0) {
+        arg.data = value[1].data + 5;
+        arg.len = value[1].len - 5;
+        rate = ngx_parse_size(&arg);
+
+        if (rate != NGX_ERROR && rate > 0) {
+            policy->overrun = NGX_HTTP_GATE_OVERRUN_SLOW;
+            policy->rate = rate;
+            return NGX_CONF_OK;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"overrun\", it must be "
+                       "\"refuse\", \"finish\" or \"slow=rate\"", &value[1]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_gate_policy_upgrade(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_gate_policy_t *policy = conf;
+
+    ngx_str_t  *value;
+
+    if (policy->upgrade_set) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    policy->upgrade_set = 1;
+    policy->upgrade = ngx_strcmp(value[1].data, "allow") == 0;
+
+    if (policy->upgrade || ngx_strcmp(value[1].data, "refuse") == 0) {
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"upgrade\", it must be "
+                       "\"refuse\" or \"allow\"", &value[1]);
+
+    return NGX_CONF_ERROR;
 }

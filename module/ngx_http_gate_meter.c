@@ -20,6 +20,10 @@ static ngx_int_t ngx_http_gate_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_gate_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_uint_t ngx_http_gate_meter_bodyless(ngx_http_request_t *r);
+static ngx_int_t ngx_http_gate_meter_upgrade(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_meter_header(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_meter_refuse(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_clear(ngx_http_request_t *r,
@@ -77,26 +81,26 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
 
     if (ngx_http_gate_meter_bodyless(r)) {
         ctx->metered = 0;
-        return ngx_http_next_header_filter(r);
+        return ngx_http_gate_meter_upgrade(r, ctx);
     }
 
     ctx->metered = 1;
 
     if (r->headers_out.content_length_n < 0) {
-        return ngx_http_next_header_filter(r);
+        return ngx_http_gate_meter_header(r, ctx);
     }
 
     length = r->headers_out.content_length_n;
     held = ngx_http_gate_quota_held(ctx);
 
     if (length <= held) {
-        return ngx_http_next_header_filter(r);
+        return ngx_http_gate_meter_header(r, ctx);
     }
 
     switch (ngx_http_gate_quota_take(ctx, length - held, 0)) {
 
     case NGX_OK:
-        return ngx_http_next_header_filter(r);
+        return ngx_http_gate_meter_header(r, ctx);
 
     case NGX_AGAIN:
         ctx->header_waits = 1;
@@ -122,6 +126,45 @@ ngx_http_gate_meter_bodyless(ngx_http_request_t *r)
            || r->headers_out.status == NGX_HTTP_NO_CONTENT
            || r->headers_out.status == NGX_HTTP_NOT_MODIFIED
            || r->headers_out.status < NGX_HTTP_OK;
+}
+
+
+/* an upgraded connection is passed on without any body filter */
+
+static ngx_int_t
+ngx_http_gate_meter_upgrade(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    if (r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS) {
+        return ngx_http_next_header_filter(r);
+    }
+
+    if (ctx->policy->upgrade) {
+        ctx->upgraded = 1;
+        return ngx_http_next_header_filter(r);
+    }
+
+    /* no time to come back at: this would never fit */
+
+    ctx->verdict.answer = GATE_DENY;
+    ctx->verdict.reason = GATE_REASON_QUOTA;
+    ctx->verdict.quota = 0;
+    ctx->verdict.retry = 0;
+
+    return ngx_http_gate_meter_refuse(r, ctx);
+}
+
+
+static ngx_int_t
+ngx_http_gate_meter_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    if (ctx->slow
+        && (!r->limit_rate_set || r->limit_rate > ctx->policy->rate))
+    {
+        r->limit_rate = ctx->policy->rate;
+        r->limit_rate_set = 1;
+    }
+
+    return ngx_http_next_header_filter(r);
 }
 
 
@@ -237,6 +280,11 @@ ngx_http_gate_meter_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_quota_use(ctx, size, 0);
     ctx->charged += size;
 
+    if (ctx->slow) {
+        r->limit_rate = ctx->policy->rate;
+        r->limit_rate_set = 1;
+    }
+
     return ngx_http_next_body_filter(r, in);
 }
 
@@ -336,7 +384,7 @@ ngx_http_gate_meter_go_on(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     if (ctx->header_waits) {
         ctx->header_waits = 0;
 
-        rc = ngx_http_next_header_filter(r);
+        rc = ngx_http_gate_meter_header(r, ctx);
 
         if (rc == NGX_ERROR || rc > NGX_OK) {
             ngx_http_finalize_request(r, rc);
@@ -474,7 +522,11 @@ ngx_http_gate_meter_cleanup(void *data)
         ngx_delete_posted_event(&ctx->end);
     }
 
-    if (ctx->charged) {
+    if (ctx->upgraded) {
+        ngx_http_gate_quota_owe(ctx, ngx_max(r->connection->sent
+                                             - (off_t) r->header_size, 0));
+
+    } else if (ctx->charged) {
         unsent = ngx_http_gate_meter_unsent(r);
         unsent = ngx_min(unsent, ctx->charged);
         ngx_http_gate_quota_unuse(ctx, unsent, 0);

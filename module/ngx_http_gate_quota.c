@@ -14,8 +14,9 @@
 #define NGX_HTTP_GATE_ATTEMPTS  64
 
 
-static void ngx_http_gate_quota_limit(ngx_http_gate_ctx_t *ctx,
-    ngx_uint_t n, uint64_t *limit);
+static void ngx_http_gate_quota_limits(ngx_http_gate_ctx_t *ctx,
+    ngx_uint_t n);
+static ngx_uint_t ngx_http_gate_quota_overrun(ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx,
     uint64_t bytes, uint64_t requests, uint64_t borrow,
     ngx_http_gate_account_t **failed);
@@ -29,42 +30,54 @@ static void ngx_http_gate_quota_waiter(void *data, ngx_int_t rc);
 ngx_int_t
 ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx)
 {
-    ngx_uint_t                i, n;
+    ngx_str_t                 key;
+    ngx_uint_t                i;
     ngx_pool_t               *pool;
+    ngx_http_gate_group_t    *group;
     ngx_http_gate_policy_t   *policy;
-    ngx_http_gate_account_t  *account;
 
     policy = ctx->policy;
     pool = ctx->request->pool;
 
-    if (policy->nquotas == 0) {
+    if (policy->ngroups == 0) {
         return NGX_OK;
     }
 
-    ctx->facts.quotas = ngx_pcalloc(pool, policy->nquotas
+    ctx->facts.quotas = ngx_pcalloc(pool, policy->ngroups
+                                          * NGX_HTTP_GATE_QUOTAS
                                           * sizeof(gate_quota_fact_t));
-    ctx->accounts = ngx_pcalloc(pool, policy->nkinds
+    ctx->accounts = ngx_pcalloc(pool, policy->ngroups
                                       * sizeof(ngx_http_gate_account_t));
 
     if (ctx->facts.quotas == NULL || ctx->accounts == NULL) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < policy->nkinds; i++) {
-        account = &ctx->accounts[i];
+    for (i = 0; i < policy->ngroups; i++) {
+        group = &policy->groups[i];
+        key = ctx->user;
 
-        if (ngx_http_gate_zone_name(pool, account, policy->kinds[i],
-                                    &ctx->user)
+        if (group->key
+            && ngx_http_complex_value(ctx->request, group->key, &key)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        /* who belongs nowhere must not share the pool of all such */
+
+        if (key.len == 0) {
+            ctx->facts.user = 0;
+        }
+
+        if (ngx_http_gate_zone_name(pool, &ctx->accounts[i], group->kind,
+                                    &key)
             != NGX_OK)
         {
             return NGX_ERROR;
         }
-    }
 
-    for (n = 0; n < policy->nquotas; n++) {
-        account = &ctx->accounts[n / NGX_HTTP_GATE_QUOTAS];
-        ngx_http_gate_quota_limit(ctx, n,
-                             &account->limits[n % NGX_HTTP_GATE_QUOTAS]);
+        ngx_http_gate_quota_limits(ctx, i);
     }
 
     return NGX_OK;
@@ -72,30 +85,44 @@ ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx)
 
 
 static void
-ngx_http_gate_quota_limit(ngx_http_gate_ctx_t *ctx, ngx_uint_t n,
-    uint64_t *limit)
+ngx_http_gate_quota_limits(ngx_http_gate_ctx_t *ctx, ngx_uint_t n)
 {
-    ngx_str_t                value;
-    ngx_http_request_t      *r;
-    ngx_http_gate_policy_t  *policy;
+    ngx_str_t                 value;
+    ngx_uint_t                i;
+    gate_quota_fact_t        *facts;
+    ngx_http_request_t       *r;
+    ngx_http_gate_group_t    *group;
+    ngx_http_gate_account_t  *account;
 
     r = ctx->request;
-    policy = ctx->policy;
+    group = &ctx->policy->groups[n];
+    account = &ctx->accounts[n];
+    facts = &ctx->facts.quotas[n * NGX_HTTP_GATE_QUOTAS];
 
-    if (ngx_http_complex_value(r, &policy->limits[n], &value) == NGX_OK
-        && ngx_http_gate_conf_limit(&value, limit) == NGX_OK)
-    {
-        return;
+    for (i = group->kind->nquotas; i < NGX_HTTP_GATE_QUOTAS; i++) {
+        facts[i].credit = GATE_CREDIT_TAKEN;
     }
 
-    ctx->invalid = 1;
-    ctx->facts.quotas[n].credit = GATE_CREDIT_INVALID;
-    *limit = GATE_UNBOUNDED;
+    for (i = 0; i < group->kind->nquotas; i++) {
 
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "gate: the limit of quota \"%V\" of policy \"%V\" is no "
-                  "number: \"%V\"", &policy->quotas[n].name, &policy->name,
-                  &value);
+        ngx_str_null(&value);
+
+        if (ngx_http_complex_value(r, &group->limits[i], &value) == NGX_OK
+            && ngx_http_gate_conf_limit(&value, &account->limits[i])
+               == NGX_OK)
+        {
+            continue;
+        }
+
+        ctx->invalid = 1;
+        facts[i].credit = GATE_CREDIT_INVALID;
+        account->limits[i] = GATE_UNBOUNDED;
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "gate: the limit of quota \"%V\" of policy \"%V\" is "
+                      "no number: \"%V\"", &group->kind->quotas[i].name,
+                      &ctx->policy->name, &value);
+    }
 }
 
 
@@ -107,7 +134,7 @@ ngx_http_gate_quota_take(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     ngx_http_gate_account_t   *failed = NULL;
     ngx_http_gate_loc_conf_t  *glcf;
 
-    if (ctx->policy->nquotas == 0 || ctx->main->zone == NULL) {
+    if (ctx->policy->ngroups == 0) {
         return NGX_OK;
     }
 
@@ -151,7 +178,78 @@ ngx_http_gate_quota_take(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
         return NGX_OK;
     }
 
+    if (ngx_http_gate_quota_overrun(ctx)) {
+        return ngx_http_gate_quota_try(ctx, bytes, requests, GATE_UNBOUNDED,
+                                       &failed);
+    }
+
     return NGX_DECLINED;
+}
+
+
+/* may the bytes that do not fit leave all the same, to be counted as owed? */
+
+static ngx_uint_t
+ngx_http_gate_quota_overrun(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t             i, k;
+    ngx_http_gate_kind_t  *kind;
+
+    if (ctx->verdict.reason != GATE_REASON_QUOTA
+        || ctx->policy->overrun == NGX_HTTP_GATE_OVERRUN_REFUSE
+        || (ctx->policy->overrun == NGX_HTTP_GATE_OVERRUN_FINISH
+            && !ctx->judged))
+    {
+        return 0;
+    }
+
+    for (i = 0; i < ctx->policy->ngroups; i++) {
+        kind = ctx->policy->groups[i].kind;
+
+        for (k = 0; k < kind->nquotas; k++) {
+            if (kind->quotas[k].unit != GATE_BYTES
+                && ctx->facts.quotas[i * NGX_HTTP_GATE_QUOTAS + k].credit
+                   != GATE_CREDIT_TAKEN)
+            {
+                return 0;
+            }
+        }
+    }
+
+    ctx->slow = ctx->policy->overrun == NGX_HTTP_GATE_OVERRUN_SLOW;
+
+    return 1;
+}
+
+
+const ngx_str_t *
+ngx_http_gate_quota_name(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_http_gate_kind_t  *kind;
+
+    static const ngx_str_t  none = ngx_null_string;
+
+    if (ctx->verdict.reason != GATE_REASON_QUOTA) {
+        return &none;
+    }
+
+    kind = ctx->policy->groups[ctx->verdict.quota / NGX_HTTP_GATE_QUOTAS].kind;
+
+    return &kind->quotas[ctx->verdict.quota % NGX_HTTP_GATE_QUOTAS].name;
+}
+
+
+void
+ngx_http_gate_quota_owe(ngx_http_gate_ctx_t *ctx, uint64_t bytes)
+{
+    ngx_http_gate_account_t  *failed;
+
+    if (ctx->accounts
+        && ngx_http_gate_quota_try(ctx, bytes, 0, GATE_UNBOUNDED, &failed)
+           == NGX_OK)
+    {
+        ngx_http_gate_quota_use(ctx, bytes, 0);
+    }
 }
 
 
@@ -165,7 +263,7 @@ ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     ngx_uint_t                i;
     ngx_http_gate_account_t  *account;
 
-    for (i = 0; i < ctx->policy->nkinds; i++) {
+    for (i = 0; i < ctx->policy->ngroups; i++) {
         account = &ctx->accounts[i];
 
         ngx_http_gate_quota_needs(account, bytes, requests, needs);
@@ -252,7 +350,7 @@ ngx_http_gate_quota_held(ngx_http_gate_ctx_t *ctx)
 
     held = GATE_UNBOUNDED;
 
-    for (i = 0; i < ctx->policy->nkinds; i++) {
+    for (i = 0; i < ctx->policy->ngroups; i++) {
         account = &ctx->accounts[i];
 
         for (k = 0; k < account->kind->nquotas; k++) {
@@ -286,7 +384,7 @@ ngx_http_gate_quota_use(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     gate_hold_t              *hold;
     ngx_http_gate_account_t  *account;
 
-    for (i = 0; ctx->accounts && i < ctx->policy->nkinds; i++) {
+    for (i = 0; ctx->accounts && i < ctx->policy->ngroups; i++) {
         account = &ctx->accounts[i];
 
         for (k = 0; k < account->kind->nquotas; k++) {
@@ -307,7 +405,7 @@ ngx_http_gate_quota_unuse(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     gate_hold_t              *hold;
     ngx_http_gate_account_t  *account;
 
-    for (i = 0; ctx->accounts && i < ctx->policy->nkinds; i++) {
+    for (i = 0; ctx->accounts && i < ctx->policy->ngroups; i++) {
         account = &ctx->accounts[i];
 
         for (k = 0; k < account->kind->nquotas; k++) {
@@ -326,7 +424,7 @@ ngx_http_gate_quota_close(ngx_http_gate_ctx_t *ctx)
 
     ngx_http_gate_ledger_cancel(&ctx->waiter);
 
-    for (i = 0; ctx->accounts && i < ctx->policy->nkinds; i++) {
+    for (i = 0; ctx->accounts && i < ctx->policy->ngroups; i++) {
         ngx_http_gate_ledger_give(ctx->main->ledger, &ctx->accounts[i]);
     }
 }

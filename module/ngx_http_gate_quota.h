@@ -12,8 +12,8 @@
 
 
 /*
- * Names the accounts of ctx->user and evaluates the limits that the policy
- * has for it.  A limit that is no number is logged and makes the judge say
+ * Names the accounts of ctx->user, and of the keys that quotas have of their
+ * own, and evaluates their limits.  An empty key is an unknown user.  A limit that is no number is logged and makes the judge say
  * "unavailable".  NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx);
@@ -26,6 +26,12 @@ ngx_int_t ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx);
  */
 ngx_int_t ngx_http_gate_quota_take(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     uint64_t requests);
+
+/* The name of the quota that refused, empty if it was another reason. */
+const ngx_str_t *ngx_http_gate_quota_name(ngx_http_gate_ctx_t *ctx);
+
+/* Counts bytes that have left already, whatever the limit. */
+void ngx_http_gate_quota_owe(ngx_http_gate_ctx_t *ctx, uint64_t bytes);
 
 /* Bytes that may be passed on without taking more: held and in time. */
 uint64_t ngx_http_gate_quota_held(ngx_http_gate_ctx_t *ctx);

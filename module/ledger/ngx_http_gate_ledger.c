@@ -83,7 +83,9 @@ static void ngx_http_gate_ledger_claim(ngx_http_gate_asking_t *asking);
 static void ngx_http_gate_ledger_wake(ngx_http_gate_asking_t *asking,
     ngx_int_t rc);
 static ngx_int_t ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking);
-static u_char *ngx_http_gate_ledger_argument(ngx_str_t *arg, u_char *p,
+static u_char *ngx_http_gate_ledger_quota(ngx_str_t *arg, u_char *p,
+    ngx_http_gate_question_t *question, ngx_uint_t n);
+static u_char *ngx_http_gate_ledger_number(ngx_str_t *arg, u_char *p,
     uint64_t n);
 static void ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply);
 static ngx_int_t ngx_http_gate_ledger_grants(ngx_http_gate_asking_t *asking,
@@ -480,15 +482,13 @@ ngx_http_gate_ledger_wake(ngx_http_gate_asking_t *asking, ngx_int_t rc)
 static ngx_int_t
 ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
 {
-    u_char                       *p, key[256 + NGX_HTTP_GATE_NAME_MAX];
-    u_char                        buf[NGX_HTTP_GATE_ARGC_MAX * NGX_INT64_LEN];
-    ngx_str_t                     argv[NGX_HTTP_GATE_ARGC_MAX], *arg;
-    ngx_uint_t                    i;
-    gate_claim_t                 *claim;
-    ngx_http_gate_script_t       *script;
-    ngx_http_gate_ledger_t       *ledger;
-    ngx_http_gate_question_t     *question;
-    const ngx_http_gate_quota_t  *quota;
+    u_char                    *p, key[256 + NGX_HTTP_GATE_NAME_MAX];
+    u_char                     buf[NGX_HTTP_GATE_ARGC_MAX * NGX_INT64_LEN];
+    ngx_str_t                  argv[NGX_HTTP_GATE_ARGC_MAX], *arg;
+    ngx_uint_t                 i;
+    ngx_http_gate_script_t    *script;
+    ngx_http_gate_ledger_t    *ledger;
+    ngx_http_gate_question_t  *question;
 
     ledger = asking->ledger;
     question = &asking->question;
@@ -499,18 +499,16 @@ ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
 
     if (asking->reload) {
         ngx_str_set(arg, "EVAL");
-        arg++;
-        *arg++ = script->text;
+        arg[1] = script->text;
 
     } else {
         ngx_str_set(arg, "EVALSHA");
-        arg++;
-        arg->len = sizeof(script->sha1);
-        arg->data = script->sha1;
-        arg++;
+        arg[1].len = sizeof(script->sha1);
+        arg[1].data = script->sha1;
     }
 
-    p = ngx_http_gate_ledger_argument(arg++, p, 1);
+    arg += 2;
+    p = ngx_http_gate_ledger_number(arg++, p, 1);
 
     arg->data = key;
     arg->len = ngx_snprintf(key, sizeof(key), "%V:%V", &ledger->prefix,
@@ -521,36 +519,12 @@ ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
     arg->len = NGX_HTTP_GATE_NODE_LEN;
     arg++;
 
-    p = ngx_http_gate_ledger_argument(arg++, p, question->number);
-    p = ngx_http_gate_ledger_argument(arg++, p, question->answered);
+    p = ngx_http_gate_ledger_number(arg++, p, question->number);
+    p = ngx_http_gate_ledger_number(arg++, p, question->answered);
 
     for (i = 0; i < question->kind->nquotas; i++) {
-        quota = &question->kind->quotas[i];
-        claim = &question->claims[i];
-
-        *arg++ = quota->name;
-
-        arg->data = (u_char *) &ngx_http_gate_per[quota->window.per];
-        arg->len = 1;
-        arg++;
-
-        p = ngx_http_gate_ledger_argument(arg++, p, quota->window.length);
-
-        arg->data = p;
-        p = ngx_sprintf(p, "%L", (int64_t) quota->window.offset);
-        arg->len = p - arg->data;
-        arg++;
-
-        p = ngx_http_gate_ledger_argument(arg++, p, question->limits[i]);
-        p = ngx_http_gate_ledger_argument(arg++, p, claim->slot);
-        p = ngx_http_gate_ledger_argument(arg++, p, claim->share);
-        p = ngx_http_gate_ledger_argument(arg++, p, claim->spent);
-        p = ngx_http_gate_ledger_argument(arg++, p, claim->seen);
-        p = ngx_http_gate_ledger_argument(arg++, p, claim->past);
-        p = ngx_http_gate_ledger_argument(arg++, p, claim->past_spent);
-        p = ngx_http_gate_ledger_argument(arg++, p, claim->need);
-        p = ngx_http_gate_ledger_argument(arg++, p, claim->more);
-        p = ngx_http_gate_ledger_argument(arg++, p, claim->lease);
+        p = ngx_http_gate_ledger_quota(arg, p, question, i);
+        arg += NGX_HTTP_GATE_ARGS;
     }
 
     asking->sent = 1;
@@ -567,10 +541,50 @@ ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
 }
 
 
+/* the arguments of one quota, in the order that account.lua has them */
+
+static u_char *
+ngx_http_gate_ledger_quota(ngx_str_t *arg, u_char *p,
+    ngx_http_gate_question_t *question, ngx_uint_t n)
+{
+    const gate_claim_t           *claim;
+    const ngx_http_gate_quota_t  *quota;
+
+    quota = &question->kind->quotas[n];
+    claim = &question->claims[n];
+
+    *arg++ = quota->name;
+
+    arg->data = (u_char *) &ngx_http_gate_per[quota->window.per];
+    arg->len = 1;
+    arg++;
+
+    p = ngx_http_gate_ledger_number(arg++, p, quota->window.length);
+
+    arg->data = p;
+    p = ngx_sprintf(p, "%L", (int64_t) quota->window.offset);
+    arg->len = p - arg->data;
+    arg++;
+
+    p = ngx_http_gate_ledger_number(arg++, p, question->limits[n]);
+    p = ngx_http_gate_ledger_number(arg++, p, claim->slot);
+    p = ngx_http_gate_ledger_number(arg++, p, claim->share);
+    p = ngx_http_gate_ledger_number(arg++, p, claim->spent);
+    p = ngx_http_gate_ledger_number(arg++, p, claim->seen);
+    p = ngx_http_gate_ledger_number(arg++, p, claim->past);
+    p = ngx_http_gate_ledger_number(arg++, p, claim->past_spent);
+    p = ngx_http_gate_ledger_number(arg++, p, claim->need);
+    p = ngx_http_gate_ledger_number(arg++, p, claim->more);
+    p = ngx_http_gate_ledger_number(arg, p, claim->lease);
+
+    return p;
+}
+
+
 /* a number, at most what a Lua number holds exactly */
 
 static u_char *
-ngx_http_gate_ledger_argument(ngx_str_t *arg, u_char *p, uint64_t n)
+ngx_http_gate_ledger_number(ngx_str_t *arg, u_char *p, uint64_t n)
 {
     arg->data = p;
     p = ngx_sprintf(p, "%uL", ngx_min(n, GATE_LIMIT_MAX));

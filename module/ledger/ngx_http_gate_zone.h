@@ -26,7 +26,7 @@
 
 /* longest name of an account, and of a kind's suffix */
 #define NGX_HTTP_GATE_NAME_MAX    100
-#define NGX_HTTP_GATE_SUFFIX_MAX  33
+#define NGX_HTTP_GATE_SUFFIX_MAX  32
 
 /* bytes of a node's name: 16 hex digits of the zone, '.', 8 of the account */
 #define NGX_HTTP_GATE_NODE_LEN  25
