@@ -27,6 +27,10 @@ char *ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/* A "quota" line; conf is the policy. */
+char *ngx_http_gate_conf_quota(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /*
  * Parses a block by a command table of its own: the same counts of arguments
  * and words of an error as nginx has for its directives.

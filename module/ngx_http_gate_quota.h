@@ -13,7 +13,8 @@
 
 /*
  * Names the accounts of ctx->user, and of the keys that quotas have of their
- * own, and evaluates their limits.  An empty key is an unknown user.  A limit that is no number is logged and makes the judge say
+ * own, and evaluates their limits.  An empty key is an unknown user.  A limit
+ * that is no number is logged and makes the judge say
  * "unavailable".  NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx);

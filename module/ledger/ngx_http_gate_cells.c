@@ -1,0 +1,346 @@
+/*
+ * Cells: chains, lists and who makes room.  The order of stores matters only
+ * between two marks: what is half done there is done again by _repair().
+ */
+
+
+#include "ngx_http_gate_cells.h"
+
+
+/* cells looked at for one to make room */
+#define NGX_HTTP_GATE_SAMPLE      32
+
+
+static void ngx_http_gate_cells_node(ngx_http_gate_cells_t *cells);
+static void ngx_http_gate_cells_evict(ngx_http_gate_cells_t *cells,
+    ngx_http_gate_cells_idle_pt idle, void *data);
+static void ngx_http_gate_cells_free(ngx_http_gate_cells_t *cells,
+    uint32_t n);
+
+
+ngx_http_gate_cells_t *
+ngx_http_gate_cells_create(ngx_slab_pool_t *shpool, size_t size)
+{
+    size_t                  n, mask, bytes;
+    u_char                 *p;
+    ngx_http_gate_cells_t  *cells;
+
+    cells = ngx_slab_calloc(shpool, sizeof(ngx_http_gate_cells_t));
+    if (cells == NULL) {
+        return NULL;
+    }
+
+    shpool->log_nomem = 0;
+
+    for (n = size / sizeof(ngx_http_gate_cell_t); n > 15; n -= n / 32 + 1) {
+
+        for (mask = 1; mask < n / 2; mask <<= 1) { /* void */ }
+
+        bytes = n * sizeof(ngx_http_gate_cell_t) + mask * sizeof(uint32_t);
+
+        p = ngx_slab_alloc(shpool, bytes);
+        if (p == NULL) {
+            continue;
+        }
+
+        cells->table = (ngx_http_gate_cell_t *) p;
+        cells->buckets = (uint32_t *) (p + n * sizeof(ngx_http_gate_cell_t));
+        cells->ncells = (uint32_t) n;
+        cells->mask = (uint32_t) mask - 1;
+        ngx_memzero(cells->buckets, mask * sizeof(uint32_t));
+
+        ngx_http_gate_cells_node(cells);
+
+        return cells;
+    }
+
+    return NULL;
+}
+
+
+/* who we are to Redis: another node each time the memory is new */
+
+static void
+ngx_http_gate_cells_node(ngx_http_gate_cells_t *cells)
+{
+    ngx_uint_t    i;
+    static const  u_char  hex[] = "0123456789abcdef";
+
+    for (i = 0; i < sizeof(cells->node); i++) {
+        cells->node[i] = hex[(ngx_random() >> 8) & 0xf];
+    }
+}
+
+
+void
+ngx_http_gate_cells_touch(ngx_http_gate_cells_t *cells, uint32_t n)
+{
+    ngx_memory_barrier();
+    *(volatile uint32_t *) &cells->touched = n;
+    ngx_memory_barrier();
+}
+
+
+void
+ngx_http_gate_cells_repair(ngx_http_gate_cells_t *cells)
+{
+    uint32_t               n;
+    ngx_uint_t             i;
+    ngx_http_gate_cell_t  *cell;
+
+    ngx_memzero(cells->buckets, (cells->mask + 1) * sizeof(uint32_t));
+
+    cells->free = 0;
+    cells->active = 0;
+
+    for (n = cells->fresh; n > 0; n--) {
+        cell = &cells->table[n - 1];
+
+        if (cell->type == NGX_HTTP_GATE_FREE) {
+            cell->next = cells->free;
+            cells->free = n;
+            continue;
+        }
+
+        if (cell->type != NGX_HTTP_GATE_ACCOUNT) {
+            continue;
+        }
+
+        cell->next = cells->buckets[cell->hash & cells->mask];
+        cells->buckets[cell->hash & cells->mask] = n;
+
+        if (n == cells->touched) {
+
+            /* half changed: nothing of it is spent before the ledger spoke */
+
+            for (i = 0; i < NGX_HTTP_GATE_QUOTAS; i++) {
+                cell->credits[i].until = 0;
+            }
+
+            cell->untold = 1;
+        }
+
+        if (cell->active || cell->untold) {
+            cell->active = 0;
+            ngx_http_gate_cells_activate(cells, cell);
+        }
+    }
+}
+
+
+uint32_t
+ngx_http_gate_cells_find(ngx_http_gate_cells_t *cells, uint32_t hint,
+    uint32_t hash, const ngx_str_t *name)
+{
+    uint32_t               n;
+    ngx_http_gate_cell_t  *cell;
+
+    n = hint ? hint : cells->buckets[hash & cells->mask];
+
+    while (n) {
+        cell = &cells->table[n - 1];
+
+        if (cell->type == NGX_HTTP_GATE_ACCOUNT && cell->hash == hash
+            && cell->len == name->len
+            && ngx_memcmp(cell->name, name->data, name->len) == 0)
+        {
+            return n;
+        }
+
+        if (n == hint) {
+            hint = 0;
+            n = cells->buckets[hash & cells->mask];
+            continue;
+        }
+
+        n = cell->next;
+    }
+
+    return 0;
+}
+
+
+void
+ngx_http_gate_cells_add(ngx_http_gate_cells_t *cells, uint32_t n,
+    uint32_t hash, const ngx_str_t *name)
+{
+    ngx_http_gate_cell_t  *cell;
+
+    cell = &cells->table[n - 1];
+
+    ngx_http_gate_cells_touch(cells, NGX_HTTP_GATE_STRUCTURE);
+
+    cell->hash = hash;
+    cell->incarnation = ++cells->incarnations;
+    cell->len = (uint8_t) name->len;
+    ngx_memcpy(cell->name, name->data, name->len);
+    cell->used = ngx_current_msec;
+    cell->type = NGX_HTTP_GATE_ACCOUNT;
+    cell->next = cells->buckets[hash & cells->mask];
+    cells->buckets[hash & cells->mask] = n;
+
+    ngx_http_gate_cells_touch(cells, 0);
+}
+
+
+uint32_t
+ngx_http_gate_cells_alloc(ngx_http_gate_cells_t *cells,
+    ngx_http_gate_cells_idle_pt idle, void *data)
+{
+    uint32_t  n;
+
+    if (cells->free == 0 && cells->fresh == cells->ncells) {
+        ngx_http_gate_cells_evict(cells, idle, data);
+    }
+
+    if (cells->free) {
+        ngx_http_gate_cells_touch(cells, NGX_HTTP_GATE_STRUCTURE);
+        n = cells->free;
+        cells->free = cells->table[n - 1].next;
+
+    } else if (cells->fresh < cells->ncells) {
+        n = ++cells->fresh;
+
+    } else {
+        return 0;
+    }
+
+    ngx_memzero(&cells->table[n - 1], sizeof(ngx_http_gate_cell_t));
+    ngx_http_gate_cells_touch(cells, 0);
+
+    return n;
+}
+
+
+/* of the next cells, frees the account that was unused for longest */
+
+static void
+ngx_http_gate_cells_evict(ngx_http_gate_cells_t *cells,
+    ngx_http_gate_cells_idle_pt idle, void *data)
+{
+    uint32_t               n, oldest;
+    ngx_uint_t             i;
+    ngx_http_gate_cell_t  *cell;
+
+    oldest = 0;
+
+    for (i = 0;
+         i < cells->ncells && (i < NGX_HTTP_GATE_SAMPLE || !oldest);
+         i++)
+    {
+        n = cells->hand % cells->ncells + 1;
+        cells->hand = n;
+        cell = &cells->table[n - 1];
+
+        if (cell->type != NGX_HTTP_GATE_ACCOUNT || cell->users
+            || !idle(data, cell))
+        {
+            continue;
+        }
+
+        if (oldest == 0
+            || (ngx_msec_int_t) (cells->table[oldest - 1].used - cell->used)
+               > 0)
+        {
+            oldest = n;
+        }
+    }
+
+    if (oldest) {
+        ngx_http_gate_cells_free(cells, oldest);
+    }
+}
+
+
+static void
+ngx_http_gate_cells_free(ngx_http_gate_cells_t *cells, uint32_t n)
+{
+    uint32_t              *p;
+    ngx_http_gate_cell_t  *cell, *ledger;
+
+    cell = &cells->table[n - 1];
+
+    ngx_http_gate_cells_deactivate(cells, cell);
+
+    ngx_http_gate_cells_touch(cells, NGX_HTTP_GATE_STRUCTURE);
+
+    p = &cells->buckets[cell->hash & cells->mask];
+
+    while (*p != n) {
+        p = &cells->table[*p - 1].next;
+    }
+
+    *p = cell->next;
+
+    if (cell->ledger) {
+        ledger = &cells->table[cell->ledger - 1];
+        ledger->type = NGX_HTTP_GATE_FREE;
+        ledger->next = cells->free;
+        cells->free = cell->ledger;
+    }
+
+    cell->type = NGX_HTTP_GATE_FREE;
+    cell->next = cells->free;
+    cells->free = n;
+
+    ngx_http_gate_cells_touch(cells, 0);
+}
+
+
+void
+ngx_http_gate_cells_activate(ngx_http_gate_cells_t *cells,
+    ngx_http_gate_cell_t *cell)
+{
+    uint32_t  n, touched;
+
+    if (cell->active) {
+        return;
+    }
+
+    touched = cells->touched;
+    ngx_http_gate_cells_touch(cells, NGX_HTTP_GATE_STRUCTURE);
+
+    n = (uint32_t) (cell - cells->table) + 1;
+
+    cell->active = 1;
+    cell->active_prev = 0;
+    cell->active_next = cells->active;
+
+    if (cells->active) {
+        cells->table[cells->active - 1].active_prev = n;
+    }
+
+    cells->active = n;
+
+    ngx_http_gate_cells_touch(cells, touched);
+}
+
+
+void
+ngx_http_gate_cells_deactivate(ngx_http_gate_cells_t *cells,
+    ngx_http_gate_cell_t *cell)
+{
+    uint32_t  touched;
+
+    if (!cell->active) {
+        return;
+    }
+
+    touched = cells->touched;
+    ngx_http_gate_cells_touch(cells, NGX_HTTP_GATE_STRUCTURE);
+
+    if (cell->active_prev) {
+        cells->table[cell->active_prev - 1].active_next = cell->active_next;
+
+    } else {
+        cells->active = cell->active_next;
+    }
+
+    if (cell->active_next) {
+        cells->table[cell->active_next - 1].active_prev = cell->active_prev;
+    }
+
+    cell->active = 0;
+
+    ngx_http_gate_cells_touch(cells, touched);
+}
