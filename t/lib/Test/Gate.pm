@@ -1,0 +1,383 @@
+package Test::Gate;
+
+# A test's world: a directory of its own with a CA, certificates, a country
+# database, a real Redis and real nginx, all on free ports of 127.0.0.1 or unix
+# sockets.  Everything ends with the test, by its own pid; done() asserts that
+# no error log holds what must never be there.
+#
+#   my $t = Test::Gate->new;
+#   $t->certificate('alice', email => 'alice@example.jp');
+#   $t->countries('203.0.113.0/24' => 'JP');
+#   my $redis = $t->redis;
+#   my $nginx = $t->nginx($t->conf(http => ..., server => ...));
+#   is($t->get('/file', cert => 'alice', from => '203.0.113.1')->{status}, 200);
+#   $t->done;
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp ();
+use IO::Socket::INET;
+use Test::More ();
+use Time::HiRes qw(sleep time);
+
+use Test::Gate::Client;
+use Test::Gate::Countries;
+use Test::Gate::Nginx;
+use Test::Gate::Redis;
+
+my $top = abs_path(dirname(__FILE__) . '/../../..');
+
+$SIG{PIPE} = 'IGNORE';
+
+sub new {
+    my ($class) = @_;
+
+    my $dir = File::Temp->newdir('gate-test-XXXXXX', TMPDIR => 1,
+                                 CLEANUP => !$ENV{TEST_KEEP});
+    my $self = bless { temp => $dir, dir => "$dir", pid => $$,
+                       nginx => [], redis => [], ports => {} }, $class;
+
+    make_path(map { "$dir/$_" } qw(temp docs));
+    $self->{port} = $self->port;
+    Test::More::diag("kept: $dir") if $ENV{TEST_KEEP};
+
+    return $self;
+}
+
+sub top { return $top }
+sub dir { return $_[0]{dir} }
+
+# A port that was free a moment ago, and is not given twice.
+
+sub port {
+    my ($self) = @_;
+
+    while (1) {
+        my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+                                           Listen => 1) or die "no port: $!";
+        my $port = $socket->sockport;
+        return $port unless $self->{ports}{$port}++;
+    }
+}
+
+sub write_file {
+    my ($self, $name, $content) = @_;
+
+    my $file = $name =~ m{^/} ? $name : "$self->{dir}/$name";
+    make_path(dirname($file));
+    open my $fh, '>:raw', "$file.new" or die "$file: $!";
+    print $fh $content;
+    close $fh or die "$file: $!";
+    rename "$file.new", $file or die "$file: $!";
+
+    return $file;
+}
+
+sub read_file {
+    my ($self, $name) = @_;
+
+    my $file = $name =~ m{^/} ? $name : "$self->{dir}/$name";
+    open my $fh, '<:raw', $file or return '';
+    local $/;
+    return <$fh> // '';
+}
+
+# A document that looks random, does not compress, and is the same each time.
+
+sub document {
+    my ($self, $name, $size) = @_;
+
+    srand(length($name) + $size);
+    my $block = join '', map { chr int rand 256 } 1 .. ($size < 65536
+                                                        ? $size : 65536);
+    my $content = $block x (1 + int($size / (length($block) || 1)));
+    $self->write_file("docs/$name", substr($content, 0, $size));
+
+    return substr($content, 0, $size);
+}
+
+# Makes a CA (once) and a certificate of it, with its key, in "name.pem".
+#   cn, email, days, subject (a list of "-subj" style text), ca => 'name',
+#   self => 1 (self-signed), extra => "more lines of the extensions",
+#   config => "a whole [dn] section", utf8 => 1
+
+sub certificate {
+    my ($self, $name, %o) = @_;
+
+    my $dir = $self->{dir};
+    my $ca = $o{ca} // 'ca';
+    $self->ca($ca) unless $o{self} || -e "$dir/$ca.pem";
+
+    my $cn = $o{cn} // $name;
+    my $dn = $o{config} // "CN = $cn\n";
+    my $san = join ',', map { "email:$_" }
+                        ref $o{email} ? @{ $o{email} } : $o{email} // ();
+    $san = 'DNS:localhost,IP:127.0.0.1' if $o{server};
+
+    $self->write_file("$name.cnf", join "\n",
+        '[req]', 'prompt = no', 'distinguished_name = dn',
+        'string_mask = ' . ($o{mask} // 'utf8only'), 'utf8 = yes',
+        '[dn]', $dn,
+        '[ext]', 'basicConstraints = CA:FALSE',
+        $san ? "subjectAltName = $san" : (), $o{extra} // (), '');
+
+    my @days = defined $o{days} ? ('-days', $o{days}) : ('-days', 30);
+
+    $self->openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                   'ec_paramgen_curve:P-256', '-nodes', '-utf8', @days,
+                   '-config', "$dir/$name.cnf", '-extensions', 'ext',
+                   '-keyout', "$dir/$name.key", '-out', "$dir/$name.crt",
+                   $o{self} ? () : ('-CA', "$dir/$ca.pem",
+                                    '-CAkey', "$dir/$ca.key"));
+    $self->write_file("$name.pem", $self->read_file("$name.crt")
+                                   . $self->read_file("$name.key"));
+
+    return "$dir/$name.pem";
+}
+
+sub ca {
+    my ($self, $name) = @_;
+
+    my $dir = $self->{dir};
+
+    $self->write_file("$name.cnf", join "\n",
+        '[req]', 'prompt = no', 'distinguished_name = dn',
+        '[dn]', "CN = $name", '[ext]', 'basicConstraints = critical,CA:TRUE',
+        '');
+    $self->openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                   'ec_paramgen_curve:P-256', '-nodes', '-days', 30,
+                   '-config', "$dir/$name.cnf", '-extensions', 'ext',
+                   '-keyout', "$dir/$name.key", '-out', "$dir/$name.pem");
+
+    return "$dir/$name.pem";
+}
+
+sub openssl {
+    my ($self, @args) = @_;
+
+    my $log = "$self->{dir}/openssl.log";
+    my $pid = fork // die "fork: $!";
+
+    if (!$pid) {
+        open STDOUT, '>>', $log;
+        open STDERR, '>>', $log;
+        exec 'openssl', @args;
+        exit 127;
+    }
+
+    waitpid $pid, 0;
+    die "openssl @args: " . $self->read_file($log) if $?;
+}
+
+sub countries {
+    my ($self, %networks) = @_;
+
+    return Test::Gate::Countries::write("$self->{dir}/country.mmdb",
+                                        %networks);
+}
+
+sub redis {
+    my ($self, %o) = @_;
+
+    my $redis = Test::Gate::Redis->new(dir => $self->{dir},
+                                       name => 'redis' . @{ $self->{redis} },
+                                       %o);
+    push @{ $self->{redis} }, $redis;
+
+    return $redis;
+}
+
+# A whole nginx.conf: http and server are what the test adds to it.  %%DIR%%
+# and %%PORT%% are put in by nginx().
+
+sub conf {
+    my ($self, %o) = @_;
+
+    $self->certificate('localhost', server => 1)
+        unless -e "$self->{dir}/localhost.pem";
+
+    my $server = $o{server} // '';
+    my $http = $o{http} // '';
+    my $verify = $o{verify} // 'optional';
+    my $listen = $o{listen} // '';
+
+    return <<"END";
+worker_processes  @{[ $o{workers} // 2 ]};
+$listen
+events { worker_connections  1024; }
+
+http {
+    access_log  off;
+
+    log_format  gate  '\$status "\$gate_verdict" "\$gate_reason" '
+                      '"\$gate_policy" "\$gate_user" "\$gate_country" '
+                      '\$body_bytes_sent \$uri';
+
+    set_real_ip_from  127.0.0.1;
+    real_ip_header    X-Forwarded-For;
+
+    gate_geoip  %%DIR%%/country.mmdb;
+
+$http
+
+    server {
+        listen       127.0.0.1:%%PORT%% ssl http2;
+        server_name  localhost;
+
+        ssl_certificate         %%DIR%%/localhost.pem;
+        ssl_certificate_key     %%DIR%%/localhost.pem;
+        ssl_client_certificate  %%DIR%%/ca.pem;
+        ssl_verify_client       $verify;
+
+        access_log  %%DIR%%/access.log gate;
+        root        %%DIR%%/docs;
+
+$server
+    }
+}
+END
+}
+
+sub nginx {
+    my ($self, $conf, %o) = @_;
+
+    my $nginx = Test::Gate::Nginx->new(test => $self,
+                                       name => 'nginx' . @{ $self->{nginx} },
+                                       port => $self->{port}, %o);
+    push @{ $self->{nginx} }, $nginx;
+    $nginx->start($conf);
+
+    return $nginx;
+}
+
+# "nginx -t": its exit code and what it says
+
+sub nginx_t {
+    my ($self, $conf) = @_;
+
+    return Test::Gate::Nginx->new(test => $self, name => 'check',
+                                  port => $self->{port})->check($conf);
+}
+
+# One request over HTTP/1.1: status, headers, body, and whether it is whole.
+#   cert => 'alice', from => address, method, headers => {...}, body, port
+
+sub get {
+    my ($self, $uri, %o) = @_;
+
+    my $client = $self->client(%o);
+    return { status => 0, body => '', headers => {}, whole => 0 }
+        unless $client;
+
+    return $client->request($uri, %o);
+}
+
+# A connection that is kept.
+
+sub client {
+    my ($self, %o) = @_;
+
+    $o{cert} = "$self->{dir}/$o{cert}.pem" if $o{cert} && $o{cert} !~ m{/};
+
+    return Test::Gate::Client->new(port => $self->{port}, %o);
+}
+
+# One request by curl, for HTTP/2 and what else it can: "options" are its own.
+
+sub curl {
+    my ($self, $uri, %o) = @_;
+
+    $o{cert} = "$self->{dir}/$o{cert}.pem" if $o{cert} && $o{cert} !~ m{/};
+
+    return Test::Gate::Client::curl($self->{dir}, $o{port} // $self->{port},
+                                    $uri, %o);
+}
+
+# Waits for a condition; its last value.
+
+sub wait_for {
+    my ($self, $condition, $seconds) = @_;
+
+    my $deadline = time + ($seconds // 15);
+    my $value;
+
+    until ($value = $condition->()) {
+        return $value if time > $deadline;
+        sleep 0.01;
+    }
+
+    return $value;
+}
+
+# The last line of the access log, once it has as many.
+
+sub logged {
+    my ($self, $lines) = @_;
+
+    my @log;
+
+    $self->wait_for(sub {
+        @log = split /\n/, $self->read_file('access.log');
+        return @log >= $lines;
+    });
+
+    return $log[$lines - 1] // '';
+}
+
+# What Redis has of a quota: granted to all nodes in all windows it knows.
+
+sub granted {
+    my ($self, $redis, $account, $quota) = @_;
+
+    my %hash = @{ $redis->command('HGETALL', "gate:$account") || [] };
+    my $sum = 0;
+
+    for (keys %hash) {
+        $sum += $hash{$_} if /^\Q$quota\E:\d+$/;
+    }
+
+    return $sum;
+}
+
+sub settled {
+    my ($self, $redis, $account, $quota, $units) = @_;
+
+    my $granted;
+
+    $self->wait_for(sub {
+        $granted = $self->granted($redis, $account, $quota);
+        return $granted == $units;
+    }, 8);
+
+    return $granted;
+}
+
+# Ends everything; every error log must be clean.
+
+sub done {
+    my ($self) = @_;
+
+    for my $nginx (@{ $self->{nginx} }) {
+        $nginx->stop;
+        Test::More::is($nginx->faults, '', "$nginx->{name}: no alerts");
+    }
+
+    $_->stop for @{ $self->{redis} };
+
+    Test::More::done_testing();
+}
+
+sub DESTROY {
+    my ($self) = @_;
+
+    return unless $$ == $self->{pid};
+
+    local $?;
+    $_ && $_->stop for @{ $self->{nginx} }, @{ $self->{redis} };
+}
+
+1;

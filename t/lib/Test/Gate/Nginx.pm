@@ -1,0 +1,207 @@
+package Test::Gate::Nginx;
+
+# Debian's nginx with the module that module/build left.
+
+use strict;
+use warnings;
+
+use IO::Socket::INET;
+use Time::HiRes qw(sleep time);
+
+# Sanitizers print to stderr; whatever of these is in a log is a fault.
+
+my $faults = qr/\[alert\]|\[emerg\]|open\ socket\ .*\ left\ in
+                |Sanitizer|runtime\ error:|exited\ on\ signal/x;
+
+sub new {
+    my ($class, %o) = @_;
+
+    my $self = bless { %o, owner => $$ }, $class;
+    $self->{dir} = $self->{test}->dir;
+    $self->{log} = "$self->{dir}/$self->{name}.error.log";
+    $self->{pidfile} = "$self->{dir}/$self->{name}.pid";
+    $self->{binary} = $ENV{TEST_NGINX} // 'nginx';
+
+    return $self;
+}
+
+sub write_conf {
+    my ($self, $conf) = @_;
+
+    my $dir = $self->{dir};
+    my $module = $ENV{TEST_NGINX_STATIC} ? '' : "load_module  "
+                 . $self->{test}->top . "/build/ngx_http_gate_module.so;\n";
+    my $user = $> == 0 ? "user  root;\n" : '';
+
+    $conf =~ s/^(http \{)/$1
+    client_body_temp_path  $dir\/temp;
+    proxy_temp_path        $dir\/temp;
+    fastcgi_temp_path      $dir\/temp;
+    uwsgi_temp_path        $dir\/temp;
+    scgi_temp_path         $dir\/temp;
+/m;
+    $conf =~ s/%%DIR%%/$dir/g;
+    $conf =~ s/%%PORT%%/$self->{port}/g;
+
+    return $self->{test}->write_file("$self->{name}.conf",
+        "${module}${user}pid  $self->{pidfile};\n"
+        . "error_log  $self->{log} " . ($self->{level} // 'info') . ";\n"
+        . "daemon  off;\n$conf");
+}
+
+sub start {
+    my ($self, $conf) = @_;
+
+    my $file = $self->write_conf($conf);
+    my $pid = fork // die "fork: $!";
+
+    if (!$pid) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>>', $self->{log};
+        open STDERR, '>>', $self->{log};
+        exec $self->{binary}, '-p', $self->{dir}, '-c', $file,
+             '-e', $self->{log};
+        exit 127;
+    }
+
+    $self->{pid} = $pid;
+
+    my $deadline = time + 15;
+
+    until (IO::Socket::INET->new(PeerAddr => "127.0.0.1:$self->{port}")) {
+        if (time > $deadline || waitpid($pid, 1) > 0) {
+            delete $self->{pid};
+            die "nginx does not start: " . $self->{test}->read_file(
+                                               $self->{log});
+        }
+        sleep 0.01;
+    }
+
+    $self->wait_workers;
+}
+
+# "nginx -t": exit code and words
+
+sub check {
+    my ($self, $conf) = @_;
+
+    my $file = $self->write_conf($conf);
+    my $said = qx($self->{binary} -t -p $self->{dir} -c $file 2>&1);
+
+    return ($? >> 8, $said);
+}
+
+sub workers {
+    my ($self) = @_;
+
+    my $pid = $self->{pid} or return;
+    my $children = '';
+
+    for my $file (glob "/proc/$pid/task/*/children") {
+        open my $fh, '<', $file or next;
+        $children .= ' ' . (<$fh> // '');
+    }
+
+    return grep { $self->serves($_) } split ' ', $children;
+}
+
+sub serves {
+    my ($self, $pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/cmdline" or return 0;
+    my $title = <$fh> // '';
+
+    return $title =~ /worker process/ && $title !~ /shutting down/;
+}
+
+sub wait_workers {
+    my ($self) = @_;
+
+    $self->{test}->wait_for(sub { scalar $self->workers });
+}
+
+# Reloads; returns when the new workers serve and the old ones take no more.
+
+sub reload {
+    my ($self, $conf) = @_;
+
+    my %old = map { $_ => 1 } $self->workers;
+
+    $self->write_conf($conf) if defined $conf;
+    kill HUP => $self->{pid};
+
+    $self->{test}->wait_for(sub {
+        my @now = $self->workers;
+        return @now && !grep { $old{$_} } @now;
+    }) or die "nginx does not reload: "
+              . $self->{test}->read_file($self->{log});
+}
+
+# Gracefully, which settles; or with any other signal.
+
+sub stop {
+    my ($self, $signal) = @_;
+
+    my $pid = $self->{pid} or return;
+    return unless $$ == $self->{owner};
+
+    my @workers = $self->workers;
+
+    kill $signal // 'QUIT', $pid;
+
+    my $deadline = time + 15;
+
+    while (waitpid($pid, 1) == 0) {
+        if (time > $deadline) {
+            kill KILL => $pid, @workers;
+            waitpid $pid, 0;
+            $self->{stuck} = "[alert] did not stop\n";
+        }
+        sleep 0.01;
+    }
+
+    delete $self->{pid};
+}
+
+# As if the host had lost its power: nobody may say good-bye.
+
+sub kill_all {
+    my ($self) = @_;
+
+    my $pid = delete $self->{pid} or return;
+    my @workers = $self->workers_of($pid);
+
+    kill KILL => $pid, @workers;
+    waitpid $pid, 0;
+    $self->{test}->wait_for(sub { !grep { -d "/proc/$_" } @workers });
+}
+
+sub workers_of {
+    my ($self, $pid) = @_;
+
+    local $self->{pid} = $pid;
+    return $self->workers;
+}
+
+sub faults {
+    my ($self) = @_;
+
+    my $log = $self->{test}->read_file($self->{log});
+    my @found = grep { $_ =~ $faults } split /\n/, $log;
+
+    @found = grep { $_ !~ $self->{expected} } @found if $self->{expected};
+
+    return join "\n", $self->{stuck} // (), @found[0 .. ($#found > 9
+                                                         ? 9 : $#found)];
+}
+
+# How many lines of the error log match.
+
+sub said {
+    my ($self, $what) = @_;
+
+    return scalar grep { $_ =~ $what }
+                  split /\n/, $self->{test}->read_file($self->{log});
+}
+
+1;
