@@ -24,6 +24,7 @@ use IO::Socket::INET;
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
+use Test::Gate::Backend;
 use Test::Gate::Client;
 use Test::Gate::Countries;
 use Test::Gate::Nginx;
@@ -39,7 +40,8 @@ sub new {
     my $dir = File::Temp->newdir('gate-test-XXXXXX', TMPDIR => 1,
                                  CLEANUP => !$ENV{TEST_KEEP});
     my $self = bless { temp => $dir, dir => "$dir", pid => $$,
-                       nginx => [], redis => [], ports => {} }, $class;
+                       nginx => [], redis => [], backend => [],
+                       ports => {} }, $class;
 
     make_path(map { "$dir/$_" } qw(temp docs));
     $self->{port} = $self->port;
@@ -191,6 +193,18 @@ sub redis {
     return $redis;
 }
 
+# A server on "name.sock" that answers by a function: Test::Gate::Backend.
+
+sub backend {
+    my ($self, $name, $answer) = @_;
+
+    my $backend = Test::Gate::Backend->new(dir => $self->{dir}, name => $name,
+                                           answer => $answer);
+    push @{ $self->{backend} }, $backend;
+
+    return $backend;
+}
+
 # A whole nginx.conf: http and server are what the test adds to it.  %%DIR%%
 # and %%PORT%% are put in by nginx().
 
@@ -297,6 +311,56 @@ sub curl {
                                     $uri, %o);
 }
 
+# One request over HTTP 1.1 or 2 of a user that a header names, for policies
+# with "user $http_x_user".
+
+sub as {
+    my ($self, $http, $user, $uri, %o) = @_;
+
+    my %headers = (%{ $o{headers} // {} }, 'X-User' => $user);
+
+    return $self->get($uri, %o, headers => \%headers) if $http eq '1.1';
+
+    my @options = map { ('-H', "$_: $headers{$_}") } sort keys %headers;
+
+    push @options, $o{method} eq 'HEAD' ? '-I' : ('-X', $o{method})
+        if $o{method};
+    push @options, '--data-binary', '@' . $self->write_file('body', $o{body})
+        if defined $o{body};
+
+    return $self->curl($uri, %o, http => $http,
+                       options => [ @options, @{ $o{options} // [] } ]);
+}
+
+# Many at once by one curl, over one connection where it is HTTP/2; its
+# options are for all.  A list of { status, bytes, exit }, in order.
+
+sub curls {
+    my ($self, $uris, %o) = @_;
+
+    my $port = $o{port} // $self->{port};
+    my $conf = $self->write_file("curls.$$", join '', map {
+        qq(url = "https://127.0.0.1:$port$_"\noutput = "/dev/null"\n)
+    } @$uris);
+    my @args = ('-q', '-s', '--stderr', '/dev/null', '--insecure',
+                '--max-time', 60, '--parallel', '--parallel-max',
+                scalar @$uris, ($o{http} // 2) eq '1.1' ? '--http1.1' : '--http2',
+                '-w', '%{urlnum} %{http_code} %{size_download} %{exitcode}\n',
+                @{ $o{options} // [] }, '-K', $conf);
+
+    open my $said, '-|', 'curl', @args or die "curl: $!";
+    my @r;
+
+    while (<$said>) {
+        my ($n, $status, $bytes, $exit) = split;
+        $r[$n] = { status => $status, bytes => $bytes, exit => $exit };
+    }
+
+    close $said;
+
+    return @r;
+}
+
 # Waits for a condition; its last value.
 
 sub wait_for {
@@ -356,6 +420,23 @@ sub settled {
     return $granted;
 }
 
+# What Redis has of an account's bytes and requests of the day, "n m", once it
+# is what is expected, or as it is after a while.
+
+sub taken {
+    my ($self, $redis, $account, $bytes, $requests) = @_;
+
+    my $taken;
+
+    $self->wait_for(sub {
+        $taken = join ' ', map { $self->granted($redis, $account, $_) }
+                               'bytes-day', 'requests-day';
+        return $taken eq "$bytes $requests";
+    }, 8);
+
+    return $taken;
+}
+
 # Ends everything; every error log must be clean.
 
 sub done {
@@ -366,7 +447,7 @@ sub done {
         Test::More::is($nginx->faults, '', "$nginx->{name}: no alerts");
     }
 
-    $_->stop for @{ $self->{redis} };
+    $_->stop for @{ $self->{redis} }, @{ $self->{backend} };
 
     Test::More::done_testing();
 }
@@ -377,7 +458,8 @@ sub DESTROY {
     return unless $$ == $self->{pid};
 
     local $?;
-    $_ && $_->stop for @{ $self->{nginx} }, @{ $self->{redis} };
+    $_ && $_->stop for @{ $self->{nginx} }, @{ $self->{redis} },
+                       @{ $self->{backend} };
 }
 
 1;

@@ -1,0 +1,442 @@
+/*
+ * The judge: which facts let a request pass, which refuse it and why, and
+ * which send it to the ledger first.
+ */
+
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gate_judge.c"
+
+
+static const gate_country_t  japan[] = { { "JP" } };
+static const gate_country_t  russia_or_nowhere[] = { { "RU" }, { { 0, 0 } } };
+
+
+/* a verified user in Japan whose two quotas are held */
+
+static gate_quota_fact_t     quotas[2];
+static gate_facts_t          facts;
+static gate_policy_t         policy;
+
+
+static int
+setup(void **state)
+{
+    gate_facts_t   someone = { GATE_CERTIFICATE_VALID, 1, "JP",
+                               GATE_STORE_UP, quotas };
+    gate_policy_t  staff = { GATE_REQUIRED, japan, 1, NULL, 0, 0, 2 };
+
+    (void) state;
+
+    quotas[0] = (gate_quota_fact_t) { GATE_CREDIT_TAKEN, 0 };
+    quotas[1] = (gate_quota_fact_t) { GATE_CREDIT_TAKEN, 0 };
+
+    facts = someone;
+    policy = staff;
+
+    return 0;
+}
+
+
+static void
+verdict_is(gate_answer_e answer, const char *reason)
+{
+    gate_verdict_t  verdict;
+
+    verdict = gate_judge(&policy, &facts);
+
+    assert_int_equal(verdict.answer, answer);
+    assert_string_equal(gate_reason_name(verdict.reason), reason);
+}
+
+
+static void
+who_keeps_every_rule_passes(void **state)
+{
+    (void) state;
+
+    verdict_is(GATE_PASS, "");
+}
+
+
+static void
+no_certificate_is_refused(void **state)
+{
+    (void) state;
+
+    facts.certificate = GATE_CERTIFICATE_NONE;
+    verdict_is(GATE_DENY, "certificate");
+}
+
+
+static void
+an_invalid_certificate_is_refused(void **state)
+{
+    (void) state;
+
+    facts.certificate = GATE_CERTIFICATE_INVALID;
+    verdict_is(GATE_DENY, "certificate");
+}
+
+
+static void
+where_it_is_optional_none_will_do_but_not_an_invalid_one(void **state)
+{
+    (void) state;
+
+    policy.certificate = GATE_OPTIONAL;
+    verdict_is(GATE_PASS, "");
+
+    facts.certificate = GATE_CERTIFICATE_NONE;
+    verdict_is(GATE_PASS, "");
+
+    facts.certificate = GATE_CERTIFICATE_INVALID;
+    verdict_is(GATE_DENY, "certificate");
+}
+
+
+static void
+where_it_is_off_any_certificate_will_do(void **state)
+{
+    (void) state;
+
+    policy.certificate = GATE_OFF;
+
+    facts.certificate = GATE_CERTIFICATE_NONE;
+    verdict_is(GATE_PASS, "");
+
+    facts.certificate = GATE_CERTIFICATE_INVALID;
+    verdict_is(GATE_PASS, "");
+}
+
+
+static void
+a_user_without_a_name_is_refused_even_with_certificates_off(void **state)
+{
+    (void) state;
+
+    facts.user = 0;
+    verdict_is(GATE_DENY, "certificate");
+
+    policy.certificate = GATE_OFF;
+    verdict_is(GATE_DENY, "certificate");
+}
+
+
+static void
+a_country_that_is_not_allowed_is_refused(void **state)
+{
+    (void) state;
+
+    facts.country[0] = 'D';
+    facts.country[1] = 'E';
+    verdict_is(GATE_DENY, "country");
+
+    /* one letter in common is not enough, on either side */
+
+    facts.country[0] = 'J';
+    verdict_is(GATE_DENY, "country");
+
+    facts.country[0] = 'D';
+    facts.country[1] = 'P';
+    verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+an_unknown_country_is_not_an_allowed_one(void **state)
+{
+    (void) state;
+
+    facts.country[0] = 0;
+    facts.country[1] = 0;
+    verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+unknown_can_be_allowed_by_name(void **state)
+{
+    (void) state;
+
+    policy.allow = russia_or_nowhere;
+    policy.nallow = 2;
+
+    facts.country[0] = 0;
+    facts.country[1] = 0;
+    verdict_is(GATE_PASS, "");
+}
+
+
+static void
+no_list_allows_every_country(void **state)
+{
+    (void) state;
+
+    policy.nallow = 0;
+
+    facts.country[0] = 'D';
+    facts.country[1] = 'E';
+    verdict_is(GATE_PASS, "");
+}
+
+
+static void
+a_denied_country_is_refused_even_if_allowed(void **state)
+{
+    (void) state;
+
+    policy.deny = japan;
+    policy.ndeny = 1;
+    verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+certificate_comes_before_country_and_country_before_quota(void **state)
+{
+    (void) state;
+
+    quotas[0].credit = GATE_CREDIT_REFUSED;
+    facts.country[0] = 'D';
+    facts.certificate = GATE_CERTIFICATE_NONE;
+    verdict_is(GATE_DENY, "certificate");
+
+    facts.certificate = GATE_CERTIFICATE_VALID;
+    verdict_is(GATE_DENY, "country");
+
+    facts.country[0] = 'J';
+    verdict_is(GATE_DENY, "quota");
+}
+
+
+static void
+who_is_refused_anyway_asks_nobody(void **state)
+{
+    (void) state;
+
+    quotas[0].credit = GATE_CREDIT_SHORT;
+    facts.country[0] = 'D';
+    verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+a_policy_without_quotas_needs_no_ledger(void **state)
+{
+    (void) state;
+
+    policy.nquotas = 0;
+    facts.quotas = NULL;
+    facts.store = GATE_STORE_DOWN;
+    verdict_is(GATE_PASS, "");
+}
+
+
+static void
+credit_that_is_unknown_or_short_is_asked_for(void **state)
+{
+    (void) state;
+
+    quotas[1].credit = GATE_CREDIT_UNKNOWN;
+    verdict_is(GATE_ASK, "");
+
+    quotas[1].credit = GATE_CREDIT_SHORT;
+    verdict_is(GATE_ASK, "");
+}
+
+
+static void
+with_the_store_down_nobody_is_asked(void **state)
+{
+    (void) state;
+
+    quotas[0].credit = GATE_CREDIT_SHORT;
+    facts.store = GATE_STORE_DOWN;
+    verdict_is(GATE_DENY, "unavailable");
+}
+
+
+static void
+with_the_store_down_who_holds_credit_passes(void **state)
+{
+    (void) state;
+
+    facts.store = GATE_STORE_DOWN;
+    verdict_is(GATE_PASS, "");
+}
+
+
+static void
+one_refused_quota_is_enough(void **state)
+{
+    gate_verdict_t  verdict;
+
+    (void) state;
+
+    quotas[1] = (gate_quota_fact_t) { GATE_CREDIT_REFUSED, 7000 };
+    verdict_is(GATE_DENY, "quota");
+
+    verdict = gate_judge(&policy, &facts);
+    assert_int_equal(verdict.quota, 1);
+    assert_int_equal(verdict.retry, 7000);
+}
+
+
+static void
+a_refused_quota_is_told_whether_another_is_short_or_the_store_down(
+    void **state)
+{
+    (void) state;
+
+    quotas[0].credit = GATE_CREDIT_SHORT;
+    quotas[1].credit = GATE_CREDIT_REFUSED;
+    verdict_is(GATE_DENY, "quota");
+
+    quotas[0].credit = GATE_CREDIT_REFUSED;
+    quotas[1].credit = GATE_CREDIT_SHORT;
+    verdict_is(GATE_DENY, "quota");
+
+    facts.store = GATE_STORE_DOWN;
+    verdict_is(GATE_DENY, "quota");
+}
+
+
+static void
+of_refused_quotas_the_one_that_opens_last_is_told(void **state)
+{
+    gate_verdict_t  verdict;
+
+    (void) state;
+
+    quotas[0] = (gate_quota_fact_t) { GATE_CREDIT_REFUSED, 5000 };
+    quotas[1] = (gate_quota_fact_t) { GATE_CREDIT_REFUSED, 9000 };
+
+    verdict = gate_judge(&policy, &facts);
+    assert_int_equal(verdict.quota, 1);
+    assert_int_equal(verdict.retry, 9000);
+
+    quotas[0].retry = 9001;
+
+    verdict = gate_judge(&policy, &facts);
+    assert_int_equal(verdict.quota, 0);
+    assert_int_equal(verdict.retry, 9001);
+}
+
+
+static void
+a_limit_that_is_no_number_lets_nobody_in(void **state)
+{
+    (void) state;
+
+    quotas[0].credit = GATE_CREDIT_INVALID;
+    verdict_is(GATE_DENY, "unavailable");
+
+    quotas[0].credit = GATE_CREDIT_TAKEN;
+    quotas[1].credit = GATE_CREDIT_INVALID;
+    verdict_is(GATE_DENY, "unavailable");
+}
+
+
+/* the verdict on an invalid limit must not name the quota refused before it */
+
+static void
+unavailable_has_no_time_to_retry_after(void **state)
+{
+    gate_verdict_t  verdict;
+
+    (void) state;
+
+    quotas[0].credit = GATE_CREDIT_SHORT;
+    facts.store = GATE_STORE_DOWN;
+
+    verdict = gate_judge(&policy, &facts);
+    assert_int_equal(verdict.retry, 0);
+}
+
+
+static void
+only_with_the_store_down_may_be_borrowed(void **state)
+{
+    (void) state;
+
+    policy.store_down = 500;
+    assert_int_equal(gate_judge_borrow(&policy, &facts), 0);
+
+    facts.store = GATE_STORE_DOWN;
+    assert_int_equal(gate_judge_borrow(&policy, &facts), 500);
+
+    policy.store_down = 0;
+    assert_int_equal(gate_judge_borrow(&policy, &facts), 0);
+}
+
+
+static void
+every_reason_has_a_word(void **state)
+{
+    int  i;
+
+    (void) state;
+
+    assert_string_equal(gate_reason_name(GATE_REASON_NONE), "");
+
+    for (i = GATE_REASON_NONE + 1; i < GATE_REASONS; i++) {
+        assert_string_not_equal(gate_reason_name((gate_reason_e) i), "");
+    }
+
+    assert_string_equal(gate_reason_name(GATE_REASONS), "");
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test_setup(who_keeps_every_rule_passes, setup),
+        cmocka_unit_test_setup(no_certificate_is_refused, setup),
+        cmocka_unit_test_setup(an_invalid_certificate_is_refused, setup),
+        cmocka_unit_test_setup(
+            where_it_is_optional_none_will_do_but_not_an_invalid_one, setup),
+        cmocka_unit_test_setup(where_it_is_off_any_certificate_will_do, setup),
+        cmocka_unit_test_setup(
+            a_user_without_a_name_is_refused_even_with_certificates_off,
+            setup),
+        cmocka_unit_test_setup(a_country_that_is_not_allowed_is_refused,
+                               setup),
+        cmocka_unit_test_setup(an_unknown_country_is_not_an_allowed_one,
+                               setup),
+        cmocka_unit_test_setup(unknown_can_be_allowed_by_name, setup),
+        cmocka_unit_test_setup(no_list_allows_every_country, setup),
+        cmocka_unit_test_setup(a_denied_country_is_refused_even_if_allowed,
+                               setup),
+        cmocka_unit_test_setup(
+            certificate_comes_before_country_and_country_before_quota, setup),
+        cmocka_unit_test_setup(who_is_refused_anyway_asks_nobody, setup),
+        cmocka_unit_test_setup(a_policy_without_quotas_needs_no_ledger, setup),
+        cmocka_unit_test_setup(credit_that_is_unknown_or_short_is_asked_for,
+                               setup),
+        cmocka_unit_test_setup(with_the_store_down_nobody_is_asked, setup),
+        cmocka_unit_test_setup(with_the_store_down_who_holds_credit_passes,
+                               setup),
+        cmocka_unit_test_setup(one_refused_quota_is_enough, setup),
+        cmocka_unit_test_setup(
+            a_refused_quota_is_told_whether_another_is_short_or_the_store_down,
+            setup),
+        cmocka_unit_test_setup(
+            of_refused_quotas_the_one_that_opens_last_is_told, setup),
+        cmocka_unit_test_setup(a_limit_that_is_no_number_lets_nobody_in,
+                               setup),
+        cmocka_unit_test_setup(unavailable_has_no_time_to_retry_after, setup),
+        cmocka_unit_test_setup(only_with_the_store_down_may_be_borrowed,
+                               setup),
+        cmocka_unit_test_setup(every_reason_has_a_word, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
