@@ -121,13 +121,21 @@ typedef struct {
 } ngx_http_gate_peer_t;
 
 
-/* one main request that a policy applies to */
+/*
+ * One policy on the way of one main request.  A request that comes from one
+ * policy to another, by a redirect or in a subrequest, has several: the first
+ * holds their list and knows the current one, which counts.
+ */
 
 typedef struct ngx_http_gate_ctx_s  ngx_http_gate_ctx_t;
 
 typedef void (*ngx_http_gate_resume_pt)(ngx_http_gate_ctx_t *ctx);
 
 struct ngx_http_gate_ctx_s {
+    ngx_http_gate_ctx_t         *first;
+    ngx_http_gate_ctx_t         *next;
+    ngx_http_gate_ctx_t         *current;   /* of the first */
+    ngx_http_gate_ctx_t         *judging;   /* of the first */
     ngx_http_request_t          *request;   /* who waits; else the main one */
     ngx_http_gate_main_conf_t   *main;
     ngx_http_gate_policy_t      *policy;

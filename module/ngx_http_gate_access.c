@@ -14,6 +14,10 @@
 #define NGX_HTTP_GATE_LOGGED  128
 
 
+static ngx_http_gate_ctx_t *ngx_http_gate_access_first(
+    ngx_http_request_t *r);
+static ngx_http_gate_ctx_t *ngx_http_gate_access_find(ngx_http_request_t *r,
+    ngx_http_gate_policy_t *policy);
 static ngx_http_gate_ctx_t *ngx_http_gate_access_create(
     ngx_http_request_t *r, ngx_http_gate_policy_t *policy);
 static ngx_int_t ngx_http_gate_access_facts(ngx_http_request_t *r,
@@ -35,6 +39,7 @@ static ngx_int_t ngx_http_gate_access_retry_after(ngx_http_request_t *r,
 ngx_int_t
 ngx_http_gate_access_handler(ngx_http_request_t *r)
 {
+    ngx_int_t                  rc;
     ngx_http_gate_ctx_t       *ctx;
     ngx_http_gate_loc_conf_t  *glcf;
 
@@ -44,21 +49,24 @@ ngx_http_gate_access_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ctx = ngx_http_gate_access_ctx(r);
+    ctx = ngx_http_gate_access_find(r, glcf->policy);
 
-    if (ctx && ctx->policy == glcf->policy) {
+    if (ctx && !ctx->judged) {
+        return ngx_http_gate_access_judge(r, ctx);
+    }
 
-        if (!ctx->judged) {
-            return ngx_http_gate_access_judge(r, ctx);
-        }
+    if (ctx && ctx->denied) {
 
         /* an error page may be shown to whom was refused, and no more */
 
-        if (!ctx->denied || (r == r->main && r->internal)) {
-            return NGX_DECLINED;
-        }
+        return r == r->main && r->internal
+               ? NGX_DECLINED : (ngx_int_t)
+                                ctx->policy->status[ctx->verdict.reason];
+    }
 
-        return ctx->policy->status[ctx->verdict.reason];
+    if (ctx) {
+        ctx->first->current = ctx;
+        return NGX_DECLINED;
     }
 
     ctx = ngx_http_gate_access_create(r, glcf->policy);
@@ -66,7 +74,11 @@ ngx_http_gate_access_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (ngx_http_gate_access_facts(r, ctx) != NGX_OK) {
+    ctx->first->judging = ctx;
+    rc = ngx_http_gate_access_facts(r, ctx);
+    ctx->first->judging = NULL;
+
+    if (rc != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -77,10 +89,35 @@ ngx_http_gate_access_handler(ngx_http_request_t *r)
 ngx_http_gate_ctx_t *
 ngx_http_gate_access_ctx(ngx_http_request_t *r)
 {
+    ngx_http_gate_ctx_t  *first;
+
+    first = ngx_http_gate_access_first(r->main);
+
+    return first ? first->current : NULL;
+}
+
+
+ngx_http_gate_ctx_t *
+ngx_http_gate_access_facts_of(ngx_http_request_t *r)
+{
+    ngx_http_gate_ctx_t  *first;
+
+    first = ngx_http_gate_access_first(r->main);
+
+    if (first == NULL) {
+        return NULL;
+    }
+
+    return first->judging ? first->judging : first->current;
+}
+
+
+static ngx_http_gate_ctx_t *
+ngx_http_gate_access_first(ngx_http_request_t *r)
+{
     ngx_pool_cleanup_t   *cln;
     ngx_http_gate_ctx_t  *ctx;
 
-    r = r->main;
     ctx = ngx_http_get_module_ctx(r, ngx_http_gate_module);
 
     if (ctx || (!r->internal && !r->filter_finalize)) {
@@ -90,7 +127,25 @@ ngx_http_gate_access_ctx(ngx_http_request_t *r)
     for (cln = r->pool->cleanup; cln; cln = cln->next) {
         if (cln->handler == ngx_http_gate_meter_cleanup) {
             ctx = cln->data;
-            ngx_http_set_ctx(r, ctx, ngx_http_gate_module);
+            ngx_http_set_ctx(r, ctx->first, ngx_http_gate_module);
+            return ctx->first;
+        }
+    }
+
+    return NULL;
+}
+
+
+/* a policy judges a request once, or once for each that waits at a time */
+
+static ngx_http_gate_ctx_t *
+ngx_http_gate_access_find(ngx_http_request_t *r,
+    ngx_http_gate_policy_t *policy)
+{
+    ngx_http_gate_ctx_t  *ctx;
+
+    for (ctx = ngx_http_gate_access_first(r->main); ctx; ctx = ctx->next) {
+        if (ctx->policy == policy && (ctx->judged || ctx->request == r)) {
             return ctx;
         }
     }
@@ -99,17 +154,14 @@ ngx_http_gate_access_ctx(ngx_http_request_t *r)
 }
 
 
-/*
- * A request that comes from one policy to another, by a redirect or in a
- * subrequest, is judged by both; from there on it is counted by the second.
- */
-
 static ngx_http_gate_ctx_t *
 ngx_http_gate_access_create(ngx_http_request_t *r,
     ngx_http_gate_policy_t *policy)
 {
     ngx_pool_cleanup_t   *cln;
-    ngx_http_gate_ctx_t  *ctx;
+    ngx_http_gate_ctx_t  *ctx, *first;
+
+    first = ngx_http_gate_access_first(r->main);
 
     cln = ngx_pool_cleanup_add(r->main->pool, sizeof(ngx_http_gate_ctx_t));
     if (cln == NULL) {
@@ -123,9 +175,17 @@ ngx_http_gate_access_create(ngx_http_request_t *r,
     ctx->policy = policy;
     ctx->main = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
 
-    cln->handler = ngx_http_gate_meter_cleanup;
+    if (first) {
+        ctx->first = first;
+        ctx->next = first->next;
+        first->next = ctx;
 
-    ngx_http_set_ctx(r->main, ctx, ngx_http_gate_module);
+    } else {
+        ctx->first = ctx;
+        ngx_http_set_ctx(r->main, ctx, ngx_http_gate_module);
+    }
+
+    cln->handler = ngx_http_gate_meter_cleanup;
 
     return ctx;
 }
@@ -259,6 +319,11 @@ ngx_http_gate_access_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     ctx->judged = 1;
     ctx->request = r->main;
+    ctx->first->current = ctx;
+
+    /* a subrequest's body joins a response that has begun */
+
+    ctx->metered = r != r->main;
 
     ngx_http_gate_quota_use(ctx, 0, 1);
 
@@ -276,6 +341,12 @@ ngx_http_gate_access_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ctx->judged = 1;
     ctx->denied = 1;
     ctx->request = r->main;
+
+    /* a subrequest that is refused does not end the main request */
+
+    if (r == r->main || ctx->first->current == NULL) {
+        ctx->first->current = ctx;
+    }
 
     /* a request that got nothing gives back its unit, and all it held */
 

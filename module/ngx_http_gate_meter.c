@@ -199,7 +199,7 @@ ngx_http_gate_meter_clear(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ngx_http_clean_header(r);
 
     ngx_memzero(r->ctx, sizeof(void *) * ngx_http_max_module);
-    ngx_http_set_ctx(r, ctx, ngx_http_gate_module);
+    ngx_http_set_ctx(r, ctx->first, ngx_http_gate_module);
 
     r->filter_need_in_memory = 0;
     r->main_filter_need_in_memory = 0;
