@@ -120,7 +120,7 @@ local function window(q, at)
     q.slot_now, q.slot_end = from - q.offset, to - q.offset
     q.span = to - from
     q.oldest = q.slot_now
-    q.kept = q.slot_now - 31 * DAY      -- the last window may be looked up
+    q.kept = q.slot_now - (q.per == 'm' and 31 * DAY or q.span)
 end
 
 local quotas, named = {}, {}
@@ -199,7 +199,7 @@ local function share(q, slot, n)
     local all = q.name .. ':' .. text(slot)
     local mine = all .. ':' .. node
 
-    set(all, math.max(get(all) + n - get(mine), 0))
+    set(all, math.max(get(all) - get(mine) + n, 0))
     set(mine, n)
 end
 
@@ -217,12 +217,49 @@ local function heal(q)
         set(slot .. ':' .. node, q.share)
     end
 
+    -- what stood there may be another's, so all is not less than its shares
+
+    local shares = 0
+
+    for field, n in pairs(account) do
+        if field:sub(1, #slot + 1) == slot .. ':' then
+            shares = shares + tonumber(n)
+        end
+    end
+
+    if get(slot) < shares then
+        sum = sum + (shares - get(slot))
+        set(slot, shares)
+    end
+
     if sum < q.seen then
-        set(slot, get(slot) + q.seen - sum)
+        set(slot, get(slot) + (q.seen - sum))
         return 1
     end
 
     return 0
+end
+
+-- a node spends nothing of a slot that it never heard of
+
+local function release(q)
+    local slots = {}
+
+    for field in pairs(account) do
+        local name, slot, holder = field:match('^([^:#]+):(%d+):(.+)$')
+
+        slot = tonumber(slot)
+
+        if name == q.name and holder == node
+           and slot > math.max(q.slot, q.past) and slot < q.slot_now
+        then
+            slots[#slots + 1] = slot
+        end
+    end
+
+    for _, slot in ipairs(slots) do
+        share(q, slot, 0)
+    end
 end
 
 local last = get('#' .. node)
@@ -239,10 +276,20 @@ for _, q in ipairs(quotas) do
         lost = math.max(lost, heal(q))
     end
 
+    release(q)
+
     if q.past >= q.kept and q.past > 0
        and account[q.name .. ':' .. text(q.past) .. ':' .. node]
     then
         share(q, q.past, q.past_spent)
+    end
+
+    -- borrowed in a slot that has ended: the node may name another next
+
+    if q.slot > 0 and q.slot < q.slot_now and q.slot >= q.kept
+       and q.spent > q.share
+    then
+        share(q, q.slot, q.spent)
     end
 
     -- what the node says it spent belongs to the slot that it named
@@ -253,7 +300,8 @@ for _, q in ipairs(quotas) do
         q.stated, q.floor = q.spent, math.max(q.share, q.spent)
 
     elseif q.slot == 0 then
-        q.stated, q.floor = q.spent, q.spent
+        q.stated = q.spent + (q.past == q.slot_now and q.past_spent or 0)
+        q.floor = q.stated
     end
 end
 

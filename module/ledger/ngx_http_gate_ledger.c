@@ -662,8 +662,8 @@ ngx_http_gate_ledger_grants(ngx_http_gate_asking_t *asking, redisReply *reply,
     gate_grant_t  *grant;
 
     static const long long  most[NGX_HTTP_GATE_GRANTS] = {
-        NGX_MAX_INT32_VALUE * 2LL, NGX_HTTP_GATE_LEFT_MAX, GATE_LIMIT_MAX,
-        GATE_LIMIT_MAX, GATE_LIMIT_MAX, 1,
+        NGX_MAX_INT32_VALUE * 2LL, NGX_HTTP_GATE_LEFT_MAX,
+        2 * GATE_LIMIT_MAX, 2 * GATE_LIMIT_MAX, GATE_LIMIT_MAX, 1,
         (GATE_WINDOW_MAX + GATE_WINDOW_MAX / GATE_SLOTS) * 1000LL
     };
 

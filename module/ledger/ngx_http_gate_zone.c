@@ -46,6 +46,8 @@ static ngx_int_t ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
     uint64_t now);
 static const ngx_http_gate_kind_t *ngx_http_gate_zone_kind(
     ngx_http_gate_zone_t *zone, uint32_t hash);
+static ngx_uint_t ngx_http_gate_zone_rich(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_kind_t *kind);
 static ngx_uint_t ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell);
 
 
@@ -293,6 +295,12 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
         credit = &cell->credits[i];
         quota = &account->kind->quotas[i];
 
+        /* what was held of the slot before goes back to it */
+
+        if (account->holds[i].gen != credit->gen && account->holds[i].n) {
+            cell->untold = 1;
+        }
+
         gate_lease_take(credit, &account->holds[i], needs[i], now);
 
         account->low |= gate_lease_low(credit, account->limits[i],
@@ -349,6 +357,12 @@ ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
 
         gate_ledger_keep(&ledger->quotas[i], &quota->window, credit, &grant);
         gate_lease_grant(credit, &claim, &grant, now);
+
+        /* one host's clocks agree: its slot lasts to the last millisecond */
+
+        if (credit->until <= now) {
+            credit->until = now + 1;
+        }
     }
 }
 
@@ -582,7 +596,8 @@ ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone, ngx_uint_t all,
         if (kind == NULL
             || (cell->asking
                 && (ngx_msec_int_t) (cell->asking - ngx_current_msec) > 0)
-            || (!all && ngx_current_msec - cell->used < kind->idle))
+            || (!all && ngx_current_msec - cell->used < kind->idle
+                && !ngx_http_gate_zone_rich(cell, kind)))
         {
             continue;
         }
@@ -764,6 +779,30 @@ ngx_http_gate_zone_idle_cell(void *data, ngx_http_gate_cell_t *cell)
     }
 
     return 1;
+}
+
+
+/*
+ * A large reservation that came back: more than leases are made of, and in
+ * the way of other nodes even while this account is in use
+ */
+
+static ngx_uint_t
+ngx_http_gate_zone_rich(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_kind_t *kind)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < kind->nquotas; i++) {
+        if (kind->quotas[i].unit == GATE_BYTES
+            && gate_lease_idle(&cell->credits[i], ngx_current_msec)
+               > 2 * kind->quotas[i].lease)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

@@ -9,9 +9,7 @@ for _, q in ipairs(quotas) do
         share(q, q.slot, q.spent)
     end
 
-    if q.stated > 0 or q.slot == q.slot_now then
-        share(q, q.slot_now, q.stated)
-    end
+    share(q, q.slot_now, q.stated)
 end
 
 return done()

@@ -11,6 +11,7 @@
 
 static int gate_lease_live(const gate_credit_t *credit, uint64_t now);
 static void gate_lease_enter(gate_credit_t *credit, uint32_t slot);
+static void gate_lease_rejoin(gate_credit_t *credit, uint32_t slot);
 static int gate_lease_stands(const gate_credit_t *credit,
     const gate_hold_t *hold, uint64_t now);
 
@@ -90,6 +91,12 @@ gate_lease_take(gate_credit_t *credit, gate_hold_t *hold, uint64_t need,
 {
     need = gate_lease_wanted(credit, hold, need, now);
 
+    /* who takes nothing must not leave the slot: it may go on for Redis */
+
+    if (need == 0) {
+        return;
+    }
+
     if (!gate_lease_stands(credit, hold, now)) {
         gate_lease_give(credit, hold);
     }
@@ -122,6 +129,21 @@ gate_lease_enter(gate_credit_t *credit, uint32_t slot)
     credit->spent = 0;
     credit->seen = 0;
     credit->refused_until = 0;
+}
+
+
+/* what was borrowed belongs to a slot now: maybe the one that was left */
+
+static void
+gate_lease_rejoin(gate_credit_t *credit, uint32_t slot)
+{
+    credit->slot = slot;
+
+    if (credit->past == slot) {
+        credit->spent += credit->past_spent;
+        credit->past = 0;
+        credit->past_spent = 0;
+    }
 }
 
 
@@ -206,7 +228,7 @@ gate_lease_grant(gate_credit_t *credit, const gate_claim_t *claim,
     stated = claim->slot == slot || claim->slot == 0 ? claim->spent : 0;
 
     if (credit->slot == 0) {
-        credit->slot = slot;
+        gate_lease_rejoin(credit, slot);
 
     } else if (credit->slot != slot) {
         gate_lease_enter(credit, slot);

@@ -42,6 +42,13 @@ gate_ledger_draw(const gate_ledger_t *ledger, const gate_window_t *window,
     }
 
     spent = credit->slot == (uint32_t) slot.start ? credit->spent : 0;
+
+    /* left for a moment, to borrow: see gate_lease_rejoin() */
+
+    if (credit->slot == 0 && credit->past == (uint32_t) slot.start) {
+        spent = credit->spent + credit->past_spent;
+    }
+
     room = limit > older ? limit - older : 0;
 
     grant->slot = slot.start;
@@ -78,7 +85,9 @@ gate_ledger_history(const gate_ledger_t *ledger, const gate_slot_t *slot,
         }
     }
 
-    if (credit->past && credit->past >= slot->oldest) {
+    if (credit->past && credit->past >= slot->oldest
+        && credit->past < slot->start)
+    {
         history[n].start = credit->past;
         history[n++].spent = credit->past_spent;
     }
@@ -140,7 +149,8 @@ gate_ledger_keep(gate_ledger_t *ledger, const gate_window_t *window,
     gate_slot_t  slot;
 
     if (window->per != GATE_PER_TIME || credit->past == 0
-        || credit->slot == (uint32_t) grant->slot)
+        || credit->slot == (uint32_t) grant->slot
+        || credit->past == (uint32_t) grant->slot)
     {
         return;
     }

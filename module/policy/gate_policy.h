@@ -17,8 +17,8 @@
 /* "no bound": what a dry run may borrow, when a hold without end ends */
 #define GATE_UNBOUNDED  UINT64_MAX
 
-/* the largest limit and count; what a Lua number holds exactly */
-#define GATE_LIMIT_MAX  ((uint64_t) 1 << 53)
+/* the largest limit and count; two of them a Lua number still adds exactly */
+#define GATE_LIMIT_MAX  ((uint64_t) 1 << 52)
 
 
 typedef enum {

@@ -527,6 +527,44 @@ what_was_given_back_under_way_stays_idle(void **state)
 }
 
 
+/* this host stops a thousandth early; for Redis the slot may go on */
+
+static void
+who_takes_nothing_leaves_no_slot(void **state)
+{
+    (void) state;
+
+    take(&hold, 40);
+    gate_lease_take(&credit, &other, 0, AFTER);
+
+    gate_lease_claim(&credit, &claim);
+    assert_int_equal(claim.slot, 1000);
+    assert_int_equal(claim.spent, 40);
+
+    grant(1000, 60, 60);
+    assert_int_equal(gate_lease_idle(&credit, NOW), 20);
+}
+
+
+static void
+what_was_borrowed_joins_the_slot_that_goes_on(void **state)
+{
+    (void) state;
+
+    take(&hold, 40);
+    gate_lease_take(&credit, &other, 20, AFTER);
+
+    gate_lease_claim(&credit, &claim);
+    assert_int_equal(claim.slot, 0);
+    assert_int_equal(claim.past, 1000);
+
+    grant(1000, 60, 60);
+    assert_int_equal(credit.spent, 60);
+    assert_int_equal(credit.past, 0);
+    assert_int_equal(gate_lease_idle(&credit, NOW), 0);
+}
+
+
 /* the refusal that is believed a while */
 
 static void
@@ -936,6 +974,8 @@ main(void)
         test(a_grant_for_the_same_slot_keeps_what_is_spent),
         test(a_grant_taken_in_twice_is_one_grant),
         test(what_was_given_back_under_way_stays_idle),
+        test(who_takes_nothing_leaves_no_slot),
+        test(what_was_borrowed_joins_the_slot_that_goes_on),
 
         test(a_refusal_is_believed_for_200_ms),
         test(a_refusal_covers_more_but_not_less),

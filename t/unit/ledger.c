@@ -92,6 +92,10 @@ take(gate_hold_t *hold, uint64_t need)
 
         gate_ledger_keep(&ledger, &window, &credit, &grant);
         gate_lease_grant(&credit, &claim, &grant, now);
+
+        if (credit.until <= now) {
+            credit.until = now + 1;
+        }
     }
 
     if (gate_lease_check(&credit, hold, limit, need, 0, now)
@@ -171,6 +175,47 @@ the_next_day_begins_with_nothing_spent(void **state)
     now += 1000;
     assert_true(get(100));
     assert_false(get(1));
+}
+
+
+static void
+the_last_millisecond_of_a_day_is_part_of_it(void **state)
+{
+    (void) state;
+
+    per_day();
+
+    assert_true(get(60));
+    now += DAY - 1;
+    assert_false(get(41));
+    assert_true(get(40));
+}
+
+
+/* a dry run takes without asking, after the credit's time and before the end */
+
+static void
+what_was_taken_without_asking_counts_once(void **state)
+{
+    gate_hold_t  hold = { 0, 0, 0, 0 };
+
+    (void) state;
+
+    per_12_minutes();
+
+    assert_true(get(60));
+    now += MINUTE - 1;
+    credit.until = now;
+    gate_lease_take(&credit, &hold, 10, now);
+
+    assert_false(get(31));
+    assert_true(get(30));
+
+    for (limit = 101; limit < 106; limit++) {
+        now += MINUTE;
+        assert_true(get(1));
+        assert_false(get(1));
+    }
 }
 
 
@@ -514,14 +559,7 @@ one_of_many(uint64_t n)
     gate_slot_t  slot;
 
     look_back(&slots, &span);
-
-    /* in the last ms of a slot there is no time to spend in: see window.c */
-
     gate_window_slot(&window, (int64_t) (now / 1000), &slot);
-
-    if ((uint64_t) slot.end * 1000 - now == 1) {
-        return;
-    }
 
     if (!get(n)) {
         assert_true(slots + n > limit);
@@ -607,6 +645,8 @@ main(void)
         test(the_limit_is_had_to_its_last_unit),
         test(one_node_is_granted_all_there_is),
         test(the_next_day_begins_with_nothing_spent),
+        test(the_last_millisecond_of_a_day_is_part_of_it),
+        test(what_was_taken_without_asking_counts_once),
         test(a_refused_day_opens_at_midnight),
         test(what_comes_back_can_be_had_again),
         test(a_lowered_limit_holds_at_once),
