@@ -22,6 +22,8 @@ static ngx_int_t ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_account_t **failed);
 static void ngx_http_gate_quota_needs(ngx_http_gate_account_t *account,
     uint64_t bytes, uint64_t requests, uint64_t *needs);
+static void ngx_http_gate_quota_move(ngx_http_gate_ctx_t *ctx,
+    uint64_t bytes, uint64_t requests, ngx_uint_t back);
 static ngx_int_t ngx_http_gate_quota_ask(ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_account_t *account);
 static void ngx_http_gate_quota_waiter(void *data, ngx_int_t rc);
@@ -379,26 +381,21 @@ void
 ngx_http_gate_quota_use(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     uint64_t requests)
 {
-    uint64_t                  n;
-    ngx_uint_t                i, k;
-    gate_hold_t              *hold;
-    ngx_http_gate_account_t  *account;
-
-    for (i = 0; ctx->accounts && i < ctx->policy->ngroups; i++) {
-        account = &ctx->accounts[i];
-
-        for (k = 0; k < account->kind->nquotas; k++) {
-            hold = &account->holds[k];
-            n = account->kind->quotas[k].unit == GATE_BYTES ? bytes : requests;
-            hold->used += ngx_min(n, hold->n - hold->used);
-        }
-    }
+    ngx_http_gate_quota_move(ctx, bytes, requests, 0);
 }
 
 
 void
 ngx_http_gate_quota_unuse(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     uint64_t requests)
+{
+    ngx_http_gate_quota_move(ctx, bytes, requests, 1);
+}
+
+
+static void
+ngx_http_gate_quota_move(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
+    uint64_t requests, ngx_uint_t back)
 {
     uint64_t                  n;
     ngx_uint_t                i, k;
@@ -411,7 +408,13 @@ ngx_http_gate_quota_unuse(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
         for (k = 0; k < account->kind->nquotas; k++) {
             hold = &account->holds[k];
             n = account->kind->quotas[k].unit == GATE_BYTES ? bytes : requests;
-            hold->used -= ngx_min(n, hold->used);
+
+            if (back) {
+                hold->used -= ngx_min(n, hold->used);
+
+            } else {
+                hold->used += ngx_min(n, hold->n - hold->used);
+            }
         }
     }
 }
