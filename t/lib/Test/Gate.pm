@@ -328,8 +328,13 @@ sub as {
     push @options, '--data-binary', '@' . $self->write_file('body', $o{body})
         if defined $o{body};
 
-    return $self->curl($uri, %o, http => $http,
-                       options => [ @options, @{ $o{options} // [] } ]);
+    my $r = $self->curl($uri, %o, http => $http,
+                        options => [ @options, @{ $o{options} // [] } ]);
+
+    # curl shows the header of a HEAD as a body
+    $r->{body} = '' if ($o{method} // '') eq 'HEAD';
+
+    return $r;
 }
 
 # Many at once by one curl, over one connection where it is HTTP/2; its
@@ -344,7 +349,8 @@ sub curls {
     } @$uris);
     my @args = ('-q', '-s', '--stderr', '/dev/null', '--insecure',
                 '--max-time', 60, '--parallel', '--parallel-max',
-                scalar @$uris, ($o{http} // 2) eq '1.1' ? '--http1.1' : '--http2',
+                scalar @$uris,
+                ($o{http} // 2) eq '1.1' ? '--http1.1' : '--http2',
                 '-w', '%{urlnum} %{http_code} %{size_download} %{exitcode}\n',
                 @{ $o{options} // [] }, '-K', $conf);
 
@@ -360,6 +366,41 @@ sub curls {
 
     return @r;
 }
+
+# Runs code in so many processes at once; what each of them returned, one
+# string each, in order.
+
+sub parallel {
+    my ($self, $n, $code) = @_;
+
+    my (@pids, @said);
+
+    for my $child (0 .. $n - 1) {
+        my $pid = fork // die "fork: $!";
+
+        if (!$pid) {
+            $self->write_file("parallel.$child", eval { $code->($child) }
+                                                 // "died: $@");
+            kill KILL => $$;
+        }
+
+        push @pids, $pid;
+    }
+
+    waitpid $_, 0 for @pids;
+
+    for my $child (0 .. $n - 1) {
+        push @said, $self->read_file("parallel.$child");
+        unlink "$self->{dir}/parallel.$child";
+    }
+
+    return @said;
+}
+
+# The offset of calendar windows at which it is about noon now, so that no day
+# ends during a test.
+
+sub noon { return sprintf 'offset=%dh', 12 - (gmtime)[2] }
 
 # Waits for a condition; its last value.
 
