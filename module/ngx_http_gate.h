@@ -122,9 +122,11 @@ typedef struct {
 
 
 /*
- * One policy on the way of one main request.  A request that comes from one
- * policy to another, by a redirect or in a subrequest, has several: the first
- * holds their list and knows the current one, which counts.
+ * One policy on the way of one main request.  There may be several: by an
+ * internal redirect the main request comes to another, which then is the
+ * current one and counts all that leaves; a subrequest may stand under a policy
+ * of its own, which counts what the subrequest adds.  The first of them holds
+ * the list, and the state of the one response they share.
  */
 
 typedef struct ngx_http_gate_ctx_s  ngx_http_gate_ctx_t;
@@ -134,8 +136,6 @@ typedef void (*ngx_http_gate_resume_pt)(ngx_http_gate_ctx_t *ctx);
 struct ngx_http_gate_ctx_s {
     ngx_http_gate_ctx_t         *first;
     ngx_http_gate_ctx_t         *next;
-    ngx_http_gate_ctx_t         *current;   /* of the first */
-    ngx_http_gate_ctx_t         *judging;   /* of the first */
     ngx_http_request_t          *request;   /* who waits; else the main one */
     ngx_http_gate_main_conf_t   *main;
     ngx_http_gate_policy_t      *policy;
@@ -149,8 +149,6 @@ struct ngx_http_gate_ctx_s {
     ngx_http_gate_resume_pt      resume;    /* called once, when it is over */
     ngx_uint_t                   attempts;
 
-    ngx_chain_t                 *held;      /* the body waits for credit */
-    ngx_event_t                  end;       /* posted when it is cut */
     uint64_t                     charged;   /* bytes passed on */
 
     unsigned                     judged:1;
@@ -158,11 +156,20 @@ struct ngx_http_gate_ctx_s {
     unsigned                     denied:1;
     unsigned                     invalid:1;     /* a limit is no number */
     unsigned                     metered:1;     /* the header was seen */
+    unsigned                     slow:1;        /* beyond its bytes */
+    unsigned                     upgraded:1;    /* counted at its end */
+
+    /* of the first: */
+
+    ngx_http_gate_ctx_t         *current;
+    ngx_http_gate_ctx_t         *judging;   /* its facts are gathered now */
+    ngx_http_gate_ctx_t         *added;     /* counts what is held, too */
+    ngx_chain_t                 *held;      /* the body waits for credit */
+    ngx_event_t                  end;       /* posted when it is cut */
+
     unsigned                     header_waits:1;
     unsigned                     body_waits:1;
     unsigned                     cut:1;
-    unsigned                     slow:1;        /* beyond its bytes */
-    unsigned                     upgraded:1;    /* counted at its end */
 };
 
 

@@ -14,8 +14,6 @@
 #define NGX_HTTP_GATE_LOGGED  128
 
 
-static ngx_http_gate_ctx_t *ngx_http_gate_access_first(
-    ngx_http_request_t *r);
 static ngx_http_gate_ctx_t *ngx_http_gate_access_find(ngx_http_request_t *r,
     ngx_http_gate_policy_t *policy);
 static ngx_http_gate_ctx_t *ngx_http_gate_access_create(
@@ -29,6 +27,8 @@ static ngx_int_t ngx_http_gate_access_wait(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_access_resume(ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_access_pass(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static void ngx_http_gate_access_arrive(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_access_log(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
@@ -65,7 +65,7 @@ ngx_http_gate_access_handler(ngx_http_request_t *r)
     }
 
     if (ctx) {
-        ctx->first->current = ctx;
+        ngx_http_gate_access_arrive(r, ctx);
         return NGX_DECLINED;
     }
 
@@ -91,33 +91,44 @@ ngx_http_gate_access_ctx(ngx_http_request_t *r)
 {
     ngx_http_gate_ctx_t  *first;
 
-    first = ngx_http_gate_access_first(r->main);
+    first = ngx_http_gate_access_first(r);
 
     return first ? first->current : NULL;
 }
 
 
 ngx_http_gate_ctx_t *
-ngx_http_gate_access_facts_of(ngx_http_request_t *r)
+ngx_http_gate_access_own(ngx_http_request_t *r)
 {
-    ngx_http_gate_ctx_t  *first;
+    ngx_http_gate_ctx_t       *first, *ctx;
+    ngx_http_gate_loc_conf_t  *glcf;
 
-    first = ngx_http_gate_access_first(r->main);
+    first = ngx_http_gate_access_first(r);
 
-    if (first == NULL) {
-        return NULL;
+    if (first == NULL || first->judging) {
+        return first ? first->judging : NULL;
     }
 
-    return first->judging ? first->judging : first->current;
+    if (r != r->main) {
+        glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+        ctx = ngx_http_gate_access_find(r, glcf->policy);
+
+        if (ctx) {
+            return ctx;
+        }
+    }
+
+    return first->current;
 }
 
 
-static ngx_http_gate_ctx_t *
+ngx_http_gate_ctx_t *
 ngx_http_gate_access_first(ngx_http_request_t *r)
 {
     ngx_pool_cleanup_t   *cln;
     ngx_http_gate_ctx_t  *ctx;
 
+    r = r->main;
     ctx = ngx_http_get_module_ctx(r, ngx_http_gate_module);
 
     if (ctx || (!r->internal && !r->filter_finalize)) {
@@ -144,7 +155,7 @@ ngx_http_gate_access_find(ngx_http_request_t *r,
 {
     ngx_http_gate_ctx_t  *ctx;
 
-    for (ctx = ngx_http_gate_access_first(r->main); ctx; ctx = ctx->next) {
+    for (ctx = ngx_http_gate_access_first(r); ctx; ctx = ctx->next) {
         if (ctx->policy == policy && (ctx->judged || ctx->request == r)) {
             return ctx;
         }
@@ -161,7 +172,7 @@ ngx_http_gate_access_create(ngx_http_request_t *r,
     ngx_pool_cleanup_t   *cln;
     ngx_http_gate_ctx_t  *ctx, *first;
 
-    first = ngx_http_gate_access_first(r->main);
+    first = ngx_http_gate_access_first(r);
 
     cln = ngx_pool_cleanup_add(r->main->pool, sizeof(ngx_http_gate_ctx_t));
     if (cln == NULL) {
@@ -217,7 +228,17 @@ ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     ctx->facts.user = ctx->user.len > 0;
 
-    return ngx_http_gate_quota_open(ctx);
+    if (ctx->facts.user && ngx_http_gate_quota_open(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    /* nobody is counted for an unknown user, who passes in a dry run only */
+
+    if (!ctx->facts.user) {
+        ctx->accounts = NULL;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -240,10 +261,6 @@ ngx_http_gate_access_judge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         }
 
         ctx->dry_run = 1;
-
-        if (!ctx->facts.user) {
-            return ngx_http_gate_access_pass(r, ctx);
-        }
     }
 
     switch (ngx_http_gate_quota_take(ctx, ngx_http_gate_access_bytes(r), 1)) {
@@ -319,12 +336,8 @@ ngx_http_gate_access_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     ctx->judged = 1;
     ctx->request = r->main;
-    ctx->first->current = ctx;
 
-    /* a subrequest's body joins a response that has begun */
-
-    ctx->metered = r != r->main;
-
+    ngx_http_gate_access_arrive(r, ctx);
     ngx_http_gate_quota_use(ctx, 0, 1);
 
     if (ctx->dry_run) {
@@ -335,6 +348,17 @@ ngx_http_gate_access_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 }
 
 
+/* subrequests come and go, the main request is where it was */
+
+static void
+ngx_http_gate_access_arrive(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    if (r == r->main) {
+        ctx->first->current = ctx;
+    }
+}
+
+
 ngx_int_t
 ngx_http_gate_access_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
@@ -342,15 +366,11 @@ ngx_http_gate_access_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ctx->denied = 1;
     ctx->request = r->main;
 
-    /* a subrequest that is refused does not end the main request */
-
-    if (r == r->main || ctx->first->current == NULL) {
-        ctx->first->current = ctx;
-    }
+    ngx_http_gate_access_arrive(r, ctx);
 
     /* a request that got nothing gives back its unit, and all it held */
 
-    if (!ctx->cut) {
+    if (!ctx->first->cut) {
         ngx_http_gate_quota_unuse(ctx, 0, 1);
         ngx_http_gate_quota_close(ctx);
     }

@@ -18,14 +18,19 @@
 ngx_int_t ngx_http_gate_access_handler(ngx_http_request_t *r);
 
 /*
- * The policy that the main request of r has come to and is counted by; NULL:
- * none.  Found also after an internal redirect has cleared the module's own
- * place.
+ * The first ctx of the main request of r; NULL: no policy was applied.  Found
+ * also after an internal redirect has cleared the module's own place.
  */
+ngx_http_gate_ctx_t *ngx_http_gate_access_first(ngx_http_request_t *r);
+
+/* The policy that the main request of r has come to; NULL: none. */
 ngx_http_gate_ctx_t *ngx_http_gate_access_ctx(ngx_http_request_t *r);
 
-/* The same, or the one whose facts are being gathered.  For variables. */
-ngx_http_gate_ctx_t *ngx_http_gate_access_facts_of(ngx_http_request_t *r);
+/*
+ * The one that r itself stands under: that of the main request, of a subrequest
+ * in another place, or the one whose facts are being gathered.
+ */
+ngx_http_gate_ctx_t *ngx_http_gate_access_own(ngx_http_request_t *r);
 
 /*
  * Makes ctx->verdict a refusal: logs it, sets Retry-After, and returns the

@@ -29,9 +29,15 @@ static ngx_int_t ngx_http_gate_meter_refuse(ngx_http_request_t *r,
 static void ngx_http_gate_meter_clear(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_meter_pass(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
+    ngx_http_gate_ctx_t *first, ngx_chain_t *in);
+static ngx_http_gate_ctx_t *ngx_http_gate_meter_added(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *first);
+static ngx_int_t ngx_http_gate_meter_hold(ngx_http_gate_ctx_t *ctx,
+    uint64_t size);
+static void ngx_http_gate_meter_charge(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx, uint64_t size);
 static ngx_int_t ngx_http_gate_meter_keep(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx, ngx_chain_t *in);
+    ngx_http_gate_ctx_t *first, ngx_chain_t *in);
 static uint64_t ngx_http_gate_meter_size(ngx_chain_t *in);
 static void ngx_http_gate_meter_wait(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
@@ -40,6 +46,7 @@ static void ngx_http_gate_meter_go_on(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_refuse_late(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
+static void ngx_http_gate_meter_release(ngx_http_request_t *r);
 static void ngx_http_gate_meter_cut(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_end_handler(ngx_event_t *ev);
@@ -103,7 +110,7 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
         return ngx_http_gate_meter_header(r, ctx);
 
     case NGX_AGAIN:
-        ctx->header_waits = 1;
+        ctx->first->header_waits = 1;
         ngx_http_gate_meter_wait(r, ctx);
         return NGX_OK;
 
@@ -210,71 +217,142 @@ ngx_http_gate_meter_clear(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 static ngx_int_t
 ngx_http_gate_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_http_gate_ctx_t  *ctx;
+    ngx_http_gate_ctx_t  *first;
 
-    ctx = ngx_http_gate_access_ctx(r);
+    first = ngx_http_gate_access_first(r);
 
-    if (ctx && ctx->cut) {
-        return NGX_AGAIN;
-    }
-
-    if (ctx == NULL || !ctx->metered || ctx->denied) {
+    if (first == NULL) {
         return ngx_http_next_body_filter(r, in);
     }
 
-    if (ctx->header_waits || ctx->body_waits) {
-        return ngx_http_gate_meter_keep(r, ctx, in);
+    if (first->cut) {
+        return NGX_AGAIN;
     }
 
-    if (ctx->held) {
+    if (first->header_waits || first->body_waits) {
+        return ngx_http_gate_meter_keep(r, first, in);
+    }
 
-        if (in && ngx_chain_add_copy(r->pool, &ctx->held, in) != NGX_OK) {
+    if (first->held) {
+
+        if (ngx_http_gate_meter_keep(r, first, in) == NGX_ERROR) {
             return NGX_ERROR;
         }
 
-        in = ctx->held;
-        ctx->held = NULL;
+        in = first->held;
+        first->held = NULL;
     }
 
-    return ngx_http_gate_meter_pass(r, ctx, in);
+    return ngx_http_gate_meter_pass(r, first, in);
 }
 
 
 /* passes what credit is held for, or has it wait, or cuts the response */
 
 static ngx_int_t
-ngx_http_gate_meter_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+ngx_http_gate_meter_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *first,
     ngx_chain_t *in)
 {
-    uint64_t  size, held;
+    uint64_t              size;
+    ngx_uint_t            i;
+    ngx_http_gate_ctx_t  *ctxs[2];
 
     size = ngx_http_gate_meter_size(in);
 
     if (size == 0) {
-        return ngx_http_next_body_filter(r, in);
+
+        /* who waited for us may flush what has long gone out */
+
+        return in || r->out
+               || (r->connection->buffered & NGX_LOWLEVEL_BUFFERED)
+               ? ngx_http_next_body_filter(r, in) : NGX_OK;
     }
 
-    held = ngx_http_gate_quota_held(ctx);
+    ctxs[0] = first->current && first->current->metered ? first->current
+                                                        : NULL;
+    ctxs[1] = ngx_http_gate_meter_added(r, first);
 
-    if (size > held) {
+    for (i = 0; i < 2; i++) {
 
-        switch (ngx_http_gate_quota_take(ctx, size - held, 0)) {
+        switch (ngx_http_gate_meter_hold(ctxs[i], size)) {
 
         case NGX_OK:
             break;
 
         case NGX_AGAIN:
-            ctx->body_waits = 1;
-            ngx_http_gate_meter_wait(r, ctx);
-            return ngx_http_gate_meter_keep(r, ctx, in);
+            first->body_waits = 1;
+            first->added = ctxs[1];
+            ngx_http_gate_meter_wait(r, ctxs[i]);
+            return ngx_http_gate_meter_keep(r, first, in);
 
         case NGX_DECLINED:
-            ngx_http_gate_meter_cut(r, ctx);
+            ngx_http_gate_meter_cut(r, ctxs[i]);
             return NGX_AGAIN;
 
         default: /* NGX_ERROR */
             return NGX_ERROR;
         }
+    }
+
+    first->added = NULL;
+
+    ngx_http_gate_meter_charge(r, ctxs[0], size);
+    ngx_http_gate_meter_charge(r, ctxs[1], size);
+
+    return ngx_http_next_body_filter(r, in);
+}
+
+
+/*
+ * The policy of the subrequest whose output this is, if it is another one: the
+ * postpone filter passes it in the name of the main request, but c->data is who
+ * is active.  What had to wait keeps the one it had.
+ */
+
+static ngx_http_gate_ctx_t *
+ngx_http_gate_meter_added(ngx_http_request_t *r, ngx_http_gate_ctx_t *first)
+{
+    ngx_http_request_t   *active;
+    ngx_http_gate_ctx_t  *ctx;
+
+    active = r->connection->data;
+
+    if (first->added || active == r) {
+        return first->added;
+    }
+
+    ctx = ngx_http_gate_access_own(active);
+
+    return ctx && ctx != first->current && ctx->judged ? ctx : NULL;
+}
+
+
+/* sees to it that a policy's accounts hold what is to leave */
+
+static ngx_int_t
+ngx_http_gate_meter_hold(ngx_http_gate_ctx_t *ctx, uint64_t size)
+{
+    uint64_t  held;
+
+    if (ctx == NULL || ctx->denied || !ctx->policy->bytes
+        || ctx->accounts == NULL)
+    {
+        return NGX_OK;
+    }
+
+    held = ngx_http_gate_quota_held(ctx);
+
+    return size <= held ? NGX_OK : ngx_http_gate_quota_take(ctx, size - held,
+                                                            0);
+}
+
+
+static void
+ngx_http_gate_meter_charge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+    uint64_t size)
+{
+    if (ctx == NULL || ctx->denied) {
+        return;
     }
 
     ngx_http_gate_quota_use(ctx, size, 0);
@@ -284,16 +362,14 @@ ngx_http_gate_meter_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         r->limit_rate = ctx->policy->rate;
         r->limit_rate_set = 1;
     }
-
-    return ngx_http_next_body_filter(r, in);
 }
 
 
 static ngx_int_t
-ngx_http_gate_meter_keep(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
+ngx_http_gate_meter_keep(ngx_http_request_t *r, ngx_http_gate_ctx_t *first,
     ngx_chain_t *in)
 {
-    if (in && ngx_chain_add_copy(r->pool, &ctx->held, in) != NGX_OK) {
+    if (in && ngx_chain_add_copy(r->pool, &first->held, in) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -329,22 +405,22 @@ ngx_http_gate_meter_wait(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 static void
 ngx_http_gate_meter_resume(ngx_http_gate_ctx_t *ctx)
 {
-    uint64_t             need, held;
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
+    ngx_int_t             rc;
+    ngx_connection_t     *c;
+    ngx_http_request_t   *r;
 
     r = ctx->request;
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
 
-    need = ctx->header_waits ? (uint64_t) r->headers_out.content_length_n
-                             : ngx_http_gate_meter_size(ctx->held);
-    held = ngx_http_gate_quota_held(ctx);
+    /* a body is taken for again as it passes */
 
-    switch (need <= held ? NGX_OK
-                         : ngx_http_gate_quota_take(ctx, need - held, 0))
-    {
+    rc = ctx->first->header_waits
+         ? ngx_http_gate_meter_hold(ctx, r->headers_out.content_length_n)
+         : NGX_OK;
+
+    switch (rc) {
 
     case NGX_AGAIN:
         return;
@@ -354,12 +430,7 @@ ngx_http_gate_meter_resume(ngx_http_gate_ctx_t *ctx)
         break;
 
     case NGX_DECLINED:
-        if (ctx->header_waits) {
-            ngx_http_gate_meter_refuse_late(r, ctx);
-            break;
-        }
-
-        ngx_http_gate_meter_cut(r, ctx);
+        ngx_http_gate_meter_refuse_late(r, ctx);
         break;
 
     default: /* NGX_ERROR */
@@ -373,16 +444,17 @@ ngx_http_gate_meter_resume(ngx_http_gate_ctx_t *ctx)
 static void
 ngx_http_gate_meter_go_on(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    ngx_int_t          rc;
-    ngx_connection_t  *c;
+    ngx_int_t             rc;
+    ngx_connection_t     *c;
+    ngx_http_gate_ctx_t  *first;
 
     c = r->connection;
+    first = ctx->first;
 
-    c->buffered &= ~NGX_HTTP_GATE_BUFFERED;
-    ctx->body_waits = 0;
+    first->body_waits = 0;
 
-    if (ctx->header_waits) {
-        ctx->header_waits = 0;
+    if (first->header_waits) {
+        first->header_waits = 0;
 
         rc = ngx_http_gate_meter_header(r, ctx);
 
@@ -394,10 +466,9 @@ ngx_http_gate_meter_go_on(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     /* lets out what is held, then whoever writes this response goes on */
 
-    c->buffered |= NGX_HTTP_GATE_BUFFERED;
-    rc = ngx_http_output_filter(r, NULL);
+    rc = ngx_http_gate_body_filter(r, NULL);
 
-    if (!ctx->body_waits) {
+    if (!first->body_waits && !first->cut) {
         c->buffered &= ~NGX_HTTP_GATE_BUFFERED;
     }
 
@@ -420,36 +491,45 @@ static void
 ngx_http_gate_meter_refuse_late(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx)
 {
-    ngx_http_upstream_t  *u;
-
     r->connection->buffered &= ~(NGX_HTTP_LOWLEVEL_BUFFERED
                                  | NGX_HTTP_GZIP_BUFFERED
                                  | NGX_HTTP_SSI_BUFFERED
                                  | NGX_HTTP_SUB_BUFFERED
                                  | NGX_HTTP_COPY_BUFFERED);
-    ctx->header_waits = 0;
-    ctx->held = NULL;
+    ctx->first->header_waits = 0;
+    ctx->first->held = NULL;
 
     if (r->blocked || r->postponed || r->connection->data != r) {
         ngx_http_gate_meter_cut(r, ctx);
         return;
     }
 
-    u = r->upstream;
-
-    if (u && u->cleanup) {
-
-        /* its cleanup ends with one count less, the handler's */
-
-        r->main->count++;
-        (*u->cleanup)(r);
-    }
+    ngx_http_gate_meter_release(r);
 
     r->buffered = 0;
 
     ngx_http_gate_meter_clear(r, ctx);
 
     ngx_http_finalize_request(r, ngx_http_gate_access_refuse(r, ctx));
+}
+
+
+/*
+ * Lets the backend go.  Its cleanup finalizes the request with NGX_DONE, which
+ * takes one count: the one that is added here, so that the request stays.
+ */
+
+static void
+ngx_http_gate_meter_release(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u && u->cleanup) {
+        r->main->count++;
+        (*u->cleanup)(r);
+    }
 }
 
 
@@ -462,33 +542,35 @@ ngx_http_gate_meter_refuse_late(ngx_http_request_t *r,
 static void
 ngx_http_gate_meter_cut(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    ctx->cut = 1;
-    ctx->header_waits = 0;
-    ctx->body_waits = 0;
-    ctx->held = NULL;
+    ngx_http_gate_ctx_t  *first;
+
+    first = ctx->first;
+
+    first->cut = 1;
+    first->header_waits = 0;
+    first->body_waits = 0;
+    first->held = NULL;
 
     (void) ngx_http_gate_access_refuse(r, ctx);
 
     r->connection->buffered |= NGX_HTTP_GATE_BUFFERED;
 
-    ctx->end.handler = ngx_http_gate_meter_end_handler;
-    ctx->end.data = ctx;
-    ctx->end.log = r->connection->log;
+    first->end.handler = ngx_http_gate_meter_end_handler;
+    first->end.data = r->main;
+    first->end.log = r->connection->log;
 
-    ngx_post_event(&ctx->end, &ngx_posted_events);
+    ngx_post_event(&first->end, &ngx_posted_events);
 }
 
 
 static void
 ngx_http_gate_meter_end_handler(ngx_event_t *ev)
 {
-    ngx_chain_t           out;
-    ngx_connection_t     *c;
-    ngx_http_request_t   *r;
-    ngx_http_gate_ctx_t  *ctx;
+    ngx_chain_t          out;
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
 
-    ctx = ev->data;
-    r = ctx->request->main;
+    r = ev->data;
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
@@ -502,6 +584,8 @@ ngx_http_gate_meter_end_handler(ngx_event_t *ev)
         out.buf->flush = 1;
         (void) ngx_http_next_body_filter(r, &out);
     }
+
+    ngx_http_gate_meter_release(r);
 
     ngx_http_finalize_request(r, NGX_ERROR);
     ngx_http_run_posted_requests(c);
@@ -526,7 +610,7 @@ ngx_http_gate_meter_cleanup(void *data)
         ngx_http_gate_quota_owe(ctx, ngx_max(r->connection->sent
                                              - (off_t) r->header_size, 0));
 
-    } else if (ctx->charged) {
+    } else if (ctx->charged && ctx == ctx->first->current) {
         unsent = ngx_http_gate_meter_unsent(r);
         unsent = ngx_min(unsent, ctx->charged);
         ngx_http_gate_quota_unuse(ctx, unsent, 0);

@@ -136,7 +136,7 @@ ngx_http_gate_quota_take(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     ngx_http_gate_account_t   *failed = NULL;
     ngx_http_gate_loc_conf_t  *glcf;
 
-    if (ctx->policy->ngroups == 0) {
+    if (ctx->accounts == NULL) {
         return NGX_OK;
     }
 

@@ -194,7 +194,7 @@ ngx_http_gate_variable_user(ngx_http_request_t *r,
 {
     ngx_http_gate_ctx_t  *ctx;
 
-    ctx = ngx_http_gate_access_facts_of(r);
+    ctx = ngx_http_gate_access_own(r);
 
     return ctx ? ngx_http_gate_variable_set(v, ctx->user.data, ctx->user.len)
                : ngx_http_gate_variable_set(v, NULL, 0);
