@@ -46,6 +46,7 @@ static void ngx_http_gate_meter_go_on(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_refuse_late(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
+static void ngx_http_gate_meter_retry_handler(ngx_event_t *ev);
 static void ngx_http_gate_meter_release(ngx_http_request_t *r);
 static void ngx_http_gate_meter_cut(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
@@ -491,18 +492,35 @@ static void
 ngx_http_gate_meter_refuse_late(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx)
 {
+    ngx_http_gate_ctx_t  *first;
+
+    first = ctx->first;
+
+    if (r->postponed || r->connection->data != r) {
+        ngx_http_gate_meter_cut(r, ctx);
+        return;
+    }
+
+    if (r->blocked) {
+
+        /* a thread still reads the file */
+
+        first->end.handler = ngx_http_gate_meter_retry_handler;
+        first->end.data = ctx;
+        first->end.log = r->connection->log;
+
+        ngx_add_timer(&first->end, 1);
+        return;
+    }
+
+    first->header_waits = 0;
+    first->held = NULL;
+
     r->connection->buffered &= ~(NGX_HTTP_LOWLEVEL_BUFFERED
                                  | NGX_HTTP_GZIP_BUFFERED
                                  | NGX_HTTP_SSI_BUFFERED
                                  | NGX_HTTP_SUB_BUFFERED
                                  | NGX_HTTP_COPY_BUFFERED);
-    ctx->first->header_waits = 0;
-    ctx->first->held = NULL;
-
-    if (r->blocked || r->postponed || r->connection->data != r) {
-        ngx_http_gate_meter_cut(r, ctx);
-        return;
-    }
 
     ngx_http_gate_meter_release(r);
 
@@ -511,6 +529,24 @@ ngx_http_gate_meter_refuse_late(ngx_http_request_t *r,
     ngx_http_gate_meter_clear(r, ctx);
 
     ngx_http_finalize_request(r, ngx_http_gate_access_refuse(r, ctx));
+}
+
+
+static void
+ngx_http_gate_meter_retry_handler(ngx_event_t *ev)
+{
+    ngx_connection_t     *c;
+    ngx_http_request_t   *r;
+    ngx_http_gate_ctx_t  *ctx;
+
+    ctx = ev->data;
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_gate_meter_refuse_late(r, ctx);
+    ngx_http_run_posted_requests(c);
 }
 
 
@@ -575,7 +611,11 @@ ngx_http_gate_meter_end_handler(ngx_event_t *ev)
 
     ngx_http_set_log_request(c->log, r);
 
-    /* what was charged shall leave, also from the buffer of TLS */
+    /* what was charged shall leave, also from the buffer of TLS, and now */
+
+    r->limit_rate = 0;
+    r->limit_rate_set = 1;
+    c->write->delayed = 0;
 
     out.buf = ngx_calloc_buf(r->pool);
     out.next = NULL;
@@ -604,6 +644,10 @@ ngx_http_gate_meter_cleanup(void *data)
 
     if (ctx->end.posted) {
         ngx_delete_posted_event(&ctx->end);
+    }
+
+    if (ctx->end.timer_set) {
+        ngx_del_timer(&ctx->end);
     }
 
     if (ctx->upgraded) {
