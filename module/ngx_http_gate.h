@@ -153,6 +153,7 @@ struct ngx_http_gate_ctx_s {
 
     unsigned                     judged:1;
     unsigned                     dry_run:1;     /* refused, had it not been */
+    unsigned                     noted:1;       /* and logged as such */
     unsigned                     denied:1;
     unsigned                     invalid:1;     /* a limit is no number */
     unsigned                     metered:1;     /* the header was seen */

@@ -340,11 +340,19 @@ ngx_http_gate_access_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ngx_http_gate_access_arrive(r, ctx);
     ngx_http_gate_quota_use(ctx, 0, 1);
 
-    if (ctx->dry_run) {
-        ngx_http_gate_access_log(r, ctx);
-    }
+    ngx_http_gate_access_note(r, ctx);
 
     return NGX_DECLINED;
+}
+
+
+void
+ngx_http_gate_access_note(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    if (ctx->dry_run && !ctx->noted) {
+        ctx->noted = 1;
+        ngx_http_gate_access_log(r, ctx);
+    }
 }
 
 

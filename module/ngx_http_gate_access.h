@@ -40,4 +40,9 @@ ngx_int_t ngx_http_gate_access_refuse(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 
 
+/* Logs, once, that ctx->verdict would have been a refusal. */
+void ngx_http_gate_access_note(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+
+
 #endif /* NGX_HTTP_GATE_ACCESS_H_INCLUDED */

@@ -142,29 +142,41 @@ ngx_http_gate_meter_bodyless(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_gate_meter_upgrade(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
+    ngx_http_gate_loc_conf_t  *glcf;
+
     if (r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS) {
         return ngx_http_next_header_filter(r);
     }
 
-    if (ctx->policy->upgrade) {
-        ctx->upgraded = 1;
-        return ngx_http_next_header_filter(r);
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    if (!ctx->policy->upgrade) {
+
+        /* no time to come back at: this would never fit */
+
+        ctx->verdict.answer = GATE_DENY;
+        ctx->verdict.reason = GATE_REASON_QUOTA;
+        ctx->verdict.quota = 0;
+        ctx->verdict.retry = 0;
+
+        if (!glcf->dry_run) {
+            return ngx_http_gate_meter_refuse(r, ctx);
+        }
+
+        ctx->dry_run = 1;
     }
 
-    /* no time to come back at: this would never fit */
+    ctx->upgraded = 1;
 
-    ctx->verdict.answer = GATE_DENY;
-    ctx->verdict.reason = GATE_REASON_QUOTA;
-    ctx->verdict.quota = 0;
-    ctx->verdict.retry = 0;
-
-    return ngx_http_gate_meter_refuse(r, ctx);
+    return ngx_http_gate_meter_header(r, ctx);
 }
 
 
 static ngx_int_t
 ngx_http_gate_meter_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
+    ngx_http_gate_access_note(r, ctx);
+
     if (ctx->slow
         && (!r->limit_rate_set || r->limit_rate > ctx->policy->rate))
     {
@@ -356,6 +368,7 @@ ngx_http_gate_meter_charge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
         return;
     }
 
+    ngx_http_gate_access_note(r, ctx);
     ngx_http_gate_quota_use(ctx, size, 0);
     ctx->charged += size;
 

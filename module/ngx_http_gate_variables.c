@@ -9,6 +9,8 @@
 #include "ngx_http_gate_access.h"
 #include "ngx_http_gate_peer.h"
 
+#include <ngx_http_ssl_module.h>
+
 
 static ngx_int_t ngx_http_gate_variable_verdict(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -144,25 +146,34 @@ ngx_http_gate_variable_reason(ngx_http_request_t *r,
 
 
 /*
- * A certificate that does not verify is answered by nginx before any phase,
- * with the location that the server's own level is.
+ * A certificate that does not verify, or none where nginx itself requires one,
+ * is answered by nginx before any phase, in the place that the server's own
+ * level is.
  */
 
 static ngx_uint_t
 ngx_http_gate_variable_refused_early(ngx_http_request_t *r)
 {
+    ngx_http_gate_peer_t      *peer;
+    ngx_http_ssl_srv_conf_t   *sscf;
     ngx_http_gate_loc_conf_t  *glcf;
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
-#if (NGX_HTTP_SSL)
-    return glcf->policy != NULL
-           && r->connection->ssl
-           && r->main->phase_handler == 0
-           && r->main->err_status == NGX_HTTP_BAD_REQUEST;
-#else
-    return 0;
-#endif
+    if (glcf->policy == NULL || r->connection->ssl == NULL
+        || r->main->phase_handler
+        || r->main->err_status != NGX_HTTP_BAD_REQUEST)
+    {
+        return 0;
+    }
+
+    peer = ngx_http_gate_peer(r);
+    sscf = ngx_http_get_module_srv_conf(r, ngx_http_ssl_module);
+
+    return peer
+           && (peer->certificate.state == GATE_CERTIFICATE_INVALID
+               || (peer->certificate.state == GATE_CERTIFICATE_NONE
+                   && sscf->verify == 1));
 }
 
 

@@ -208,6 +208,7 @@ end
 local function heal(q)
     local slot = q.name .. ':' .. text(q.slot)
     local sum = granted(q)
+    local healed = 0
 
     if q.slot == 0 or q.slot < q.oldest then
         return 0
@@ -215,6 +216,7 @@ local function heal(q)
 
     if get(slot .. ':' .. node) < q.share then
         set(slot .. ':' .. node, q.share)
+        healed = 1
     end
 
     -- what stood there may be another's, so all is not less than its shares
@@ -234,10 +236,10 @@ local function heal(q)
 
     if sum < q.seen then
         set(slot, get(slot) + (q.seen - sum))
-        return 1
+        healed = 1
     end
 
-    return 0
+    return healed
 end
 
 -- a node spends nothing of a slot that it never heard of

@@ -602,27 +602,41 @@ ngx_http_gate_redis_process(ngx_http_gate_redis_t *redis)
 }
 
 
-/* AUTH and SELECT must be answered well; the name is only for the log */
+/*
+ * AUTH and SELECT must be answered well.  The name is for Redis' own log only,
+ * but the answer tells whether we are let in at all.
+ */
 
 static ngx_int_t
 ngx_http_gate_redis_greeted(ngx_http_gate_redis_t *redis, redisReply *reply)
 {
+    ngx_uint_t         refused;
     ngx_connection_t  *c;
 
     c = redis->peer.connection;
 
-    if (--redis->greetings) {
-        if (reply->type == REDIS_REPLY_STATUS) {
-            return NGX_OK;
-        }
+    redis->greetings--;
 
-        if (redis->lost == 0 && reply->type == REDIS_REPLY_ERROR) {
-            ngx_log_error(NGX_LOG_ERR, &redis->log, 0,
-                          "gate: redis refuses us: \"%*s\"",
-                          ngx_min(reply->len, 256), reply->str);
-        }
+    refused = reply->type == REDIS_REPLY_ERROR
+              && (redis->greetings
+                  || ngx_strncmp(reply->str, "NOAUTH", sizeof("NOAUTH") - 1)
+                     == 0);
 
+    if (refused && redis->lost == 0) {
+        redis->lost = ngx_time();
+        ngx_log_error(NGX_LOG_ERR, &redis->log, 0,
+                      "gate: redis refuses us: \"%*s\"",
+                      ngx_min(reply->len, 256), reply->str);
+    }
+
+    if (refused
+        || (redis->greetings && reply->type != REDIS_REPLY_STATUS))
+    {
         return NGX_ERROR;
+    }
+
+    if (redis->greetings) {
+        return NGX_OK;
     }
 
     redis->state = NGX_HTTP_GATE_REDIS_READY;

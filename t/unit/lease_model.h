@@ -239,9 +239,11 @@ static int
 ledger_heal(book_t *book, const turn_t *turn, const gate_claim_t *claim,
     int node)
 {
-    int        i;
+    int        i, lost;
     slot_t    *slot;
     uint64_t   sum, shares;
+
+    lost = 0;
 
     if (claim->slot == 0 || claim->slot < turn->slot.oldest) {
         return 0;
@@ -254,6 +256,7 @@ ledger_heal(book_t *book, const turn_t *turn, const gate_claim_t *claim,
         slot = book_slot(book, claim->slot);
         slot->share[node] = claim->share;
         slot->known[node] = 1;
+        lost = 1;
     }
 
     for (shares = 0, i = 0; slot && i < NAMES; i++) {
@@ -270,10 +273,10 @@ ledger_heal(book_t *book, const turn_t *turn, const gate_claim_t *claim,
         slot = book_slot(book, claim->slot);
         slot->all += claim->seen - sum;
         slot->summed = 1;
-        return 1;
+        lost = 1;
     }
 
-    return 0;
+    return lost;
 }
 
 
