@@ -35,7 +35,11 @@ my @wrong;
 for my $file (@sources) {
     my $room = room($file);
 
-    for my $header ($text{$file} =~ /^#include\s+"([^"]+)"/mg) {
+    # by whatever path it is named
+
+    for my $header ($text{$file}
+                    =~ m{^\s*#\s*include\s+["<](?:[^">]*/)?([^">]+)[">]}mg)
+    {
         my $other = $room{$header} // next;
 
         push @wrong, "$file includes $header"
@@ -55,7 +59,7 @@ my %standard = map { $_ => 1 } qw(stddef.h stdint.h string.h limits.h math.h);
 
 for my $file (grep { room($_) eq 'policy' } @sources) {
     push @wrong, map { "$file: $_" } grep { !$standard{$_} }
-                 $text{$file} =~ /^#include\s+<([^>]+)>/mg;
+                 $text{$file} =~ /^\s*#\s*include\s+<([^>]+)>/mg;
     push @wrong, "$file: nginx" if $text{$file} =~ /\bngx_/;
 }
 
@@ -123,7 +127,7 @@ for my $file (@scripts) {
 is("@wrong", '', 'a script opens with KEYS, ARGV and RETURNS');
 
 @wrong = grep { my $name = (split m{/})[-1]; $text{config} !~ /\/\Q$name\E\b/ }
-         @sources, ();
+         @sources, @scripts;
 is("@wrong", '', '"config" names every source');
 
 my $layout = qr/^(module|config|t|conf-examples|README\.md|LICENSE|CHANGES\.md

@@ -703,6 +703,7 @@ ngx_http_gate_ledger_grants(ngx_http_gate_asking_t *asking, redisReply *reply,
         grant->left = n[1];
         grant->share = n[2];
         grant->seen = n[3];
+        grant->room = n[4];
         grant->refused = (unsigned) n[5];
         grant->retry = n[6];
 

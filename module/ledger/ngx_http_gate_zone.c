@@ -324,7 +324,6 @@ ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
     uint64_t                      clock;
     ngx_uint_t                    i;
     ngx_time_t                   *tp;
-    gate_claim_t                  claim;
     gate_grant_t                  grant;
     gate_credit_t                *credit;
     const ngx_http_gate_quota_t  *quota;
@@ -350,13 +349,8 @@ ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
         gate_ledger_draw(&ledger->quotas[i], &quota->window,
                          account->limits[i], credit, needs[i], clock, &grant);
 
-        gate_lease_claim(credit, &claim);
-        claim.need = needs[i];
-        claim.more = 0;
-        claim.lease = 0;
-
         gate_ledger_keep(&ledger->quotas[i], &quota->window, credit, &grant);
-        gate_lease_grant(credit, &claim, &grant, now);
+        gate_lease_grant(credit, &grant, now);
 
         /* one host's clocks agree: its slot lasts to the last millisecond */
 
@@ -545,8 +539,7 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
                     continue;
                 }
 
-                gate_lease_grant(&cell->credits[i], &q->claims[i], &grants[i],
-                                 q->asked);
+                gate_lease_grant(&cell->credits[i], &grants[i], q->asked);
 
                 /* given back meanwhile, or a slot was left behind */
 

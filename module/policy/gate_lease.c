@@ -218,14 +218,12 @@ gate_lease_yield(gate_credit_t *credit)
 
 
 void
-gate_lease_grant(gate_credit_t *credit, const gate_claim_t *claim,
-    const gate_grant_t *grant, uint64_t asked)
+gate_lease_grant(gate_credit_t *credit, const gate_grant_t *grant,
+    uint64_t asked)
 {
     uint32_t  slot;
-    uint64_t  stated;
 
     slot = (uint32_t) grant->slot;
-    stated = claim->slot == slot || claim->slot == 0 ? claim->spent : 0;
 
     if (credit->slot == 0) {
         gate_lease_rejoin(credit, slot);
@@ -240,7 +238,7 @@ gate_lease_grant(gate_credit_t *credit, const gate_claim_t *claim,
     credit->refused_until = 0;
 
     if (grant->refused) {
-        credit->refused = stated + claim->need;
+        credit->refused = grant->share + grant->room + 1;
         credit->refused_until = asked + GATE_REFUSED_FOR;
         credit->retry = asked + grant->retry;
     }

@@ -37,7 +37,7 @@ typedef struct {
     uint64_t   spent;           /* held or used; above share: borrowed */
     uint64_t   seen;            /* granted to all in the window, when told */
     uint64_t   past_spent;
-    uint64_t   refused;         /* the share that was asked for in vain */
+    uint64_t   refused;         /* the smallest share that is in vain */
     uint64_t   refused_until;
     uint64_t   retry;           /* when the window opens again */
 } gate_credit_t;
@@ -62,6 +62,7 @@ typedef struct {
     uint64_t   seen;            /* granted to all in the window */
     unsigned   refused:1;       /* what was needed does not fit */
     uint64_t   retry;           /* ms until it may, if refused */
+    uint64_t   room;            /* units left that nobody was granted */
 } gate_grant_t;
 
 
@@ -118,8 +119,8 @@ void gate_lease_claim(const gate_credit_t *credit, gate_claim_t *claim);
 void gate_lease_yield(gate_credit_t *credit);
 
 /* Takes the ledger's answer in; "asked": when the question left. */
-void gate_lease_grant(gate_credit_t *credit, const gate_claim_t *claim,
-    const gate_grant_t *grant, uint64_t asked);
+void gate_lease_grant(gate_credit_t *credit, const gate_grant_t *grant,
+    uint64_t asked);
 
 /* Is there anything the ledger should be told once this is quiet? */
 int gate_lease_untold(const gate_credit_t *credit);

@@ -70,13 +70,13 @@ take(gate_hold_t *h, uint64_t need)
 static void
 grant(int64_t slot, uint64_t share, uint64_t seen)
 {
-    gate_grant_t  g = { 0, 4000, 0, 0, 0, 0 };
+    gate_grant_t  g = { 0, 4000, 0, 0, 0, 0, 0 };
 
     g.slot = slot;
     g.share = share;
     g.seen = seen;
 
-    gate_lease_grant(&credit, &claim, &g, NOW);
+    gate_lease_grant(&credit, &g, NOW);
 }
 
 
@@ -85,11 +85,10 @@ grant(int64_t slot, uint64_t share, uint64_t seen)
 static void
 refuse(uint64_t need)
 {
-    gate_grant_t  g = { 1000, 4000, 40, 100, 1, 3000 };
+    gate_grant_t  g = { 1000, 4000, 40, 100, 1, 3000, 0 };
 
-    gate_lease_claim(&credit, &claim);
-    claim.need = need;
-    gate_lease_grant(&credit, &claim, &g, NOW);
+    g.room = need - 40 - 1;
+    gate_lease_grant(&credit, &g, NOW);
 }
 
 

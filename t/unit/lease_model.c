@@ -797,7 +797,7 @@ node_end(world_t *w, int n, const question_t *q, const reply_t *reply)
             w->dead[node->name] = 1;
         }
 
-        gate_lease_grant(credit, &q->claims[k], &reply->grants[k], q->asked);
+        gate_lease_grant(credit, &reply->grants[k], q->asked);
 
         if (credit->past != q->claims[k].past
             || credit->past_spent != q->claims[k].past_spent)

@@ -449,6 +449,9 @@ ledger_done(account_t *account, const question_t *question,
         grant->refused = turns[k].refused;
         grant->retry = turns[k].retry;
 
+        grant->room = question->limits[k] > sum
+                      ? question->limits[k] - sum : 0;
+
         reply->rooms[k] = question->limits[k] > sum
                           ? question->limits[k] - sum : 0;
 

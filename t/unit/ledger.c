@@ -91,7 +91,7 @@ take(gate_hold_t *hold, uint64_t need)
         claim.need = need;
 
         gate_ledger_keep(&ledger, &window, &credit, &grant);
-        gate_lease_grant(&credit, &claim, &grant, now);
+        gate_lease_grant(&credit, &grant, now);
 
         if (credit.until <= now) {
             credit.until = now + 1;

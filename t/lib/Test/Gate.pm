@@ -21,18 +21,29 @@ use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use File::Temp ();
 use IO::Socket::INET;
+use Scalar::Util qw(weaken);
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
 use Test::Gate::Backend;
 use Test::Gate::Client;
 use Test::Gate::Countries;
+use Test::Gate::Forged;
 use Test::Gate::Nginx;
 use Test::Gate::Redis;
 
 my $top = abs_path(dirname(__FILE__) . '/../../..');
 
 $SIG{PIPE} = 'IGNORE';
+
+# Whoever ends a test ends what it has started, too.  In an END block, while
+# all objects are still there: at global destruction they go in no order.
+
+$SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
+
+my @worlds;
+
+END { my $exit = $?; $_ && $_->stop for @worlds; $? = $exit }
 
 sub new {
     my ($class) = @_;
@@ -42,6 +53,9 @@ sub new {
     my $self = bless { temp => $dir, dir => "$dir", pid => $$,
                        nginx => [], redis => [], backend => [],
                        ports => {} }, $class;
+
+    push @worlds, $self;
+    weaken $worlds[-1];
 
     make_path(map { "$dir/$_" } qw(temp docs));
     $self->{port} = $self->port;
@@ -53,16 +67,21 @@ sub new {
 sub top { return $top }
 sub dir { return $_[0]{dir} }
 
-# A port that was free a moment ago, and is not given twice.
+# A port that is free, and not given twice.  It is not one of those the kernel
+# gives to clients, and a UDP socket on it keeps other tests away meanwhile.
 
 sub port {
     my ($self) = @_;
 
     while (1) {
-        my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
-                                           Listen => 1) or die "no port: $!";
-        my $port = $socket->sockport;
-        return $port unless $self->{ports}{$port}++;
+        my $port = 10000 + int rand 20000;
+        my %at = (LocalAddr => '127.0.0.1', LocalPort => $port);
+
+        my $mark = IO::Socket::INET->new(%at, Proto => 'udp') or next;
+        my $free = IO::Socket::INET->new(%at, Listen => 1) or next;
+
+        $self->{ports}{$port} = $mark;
+        return $port;
     }
 }
 
@@ -156,6 +175,31 @@ sub ca {
                    '-keyout', "$dir/$name.key", '-out', "$dir/$name.pem");
 
     return "$dir/$name.pem";
+}
+
+# A certificate of the CA with names as they are given, in "name.pem":
+# Test::Gate::Forged says how.
+
+sub forge {
+    my ($self, $name, %o) = @_;
+
+    my $dir = $self->{dir};
+
+    $self->certificate('forged') unless -e "$dir/forged.key";
+    $self->openssl('pkey', '-in', "$dir/forged.key", '-pubout', '-outform',
+                   'DER', '-out', "$dir/forged.der")
+        unless -e "$dir/forged.der";
+
+    my $pem = Test::Gate::Forged::certificate(
+        %o, ca => 'ca', key => $self->read_file('forged.der'), sign => sub {
+            my $file = $self->write_file('forged.tbs', $_[0]);
+            $self->openssl('dgst', '-sha256', '-sign', "$dir/ca.key",
+                           '-out', "$file.signature", $file);
+            return $self->read_file("$file.signature");
+        });
+
+    return $self->write_file("$name.pem",
+                             $pem . $self->read_file('forged.key'));
 }
 
 sub openssl {
@@ -338,7 +382,7 @@ sub as {
 }
 
 # Many at once by one curl, over one connection where it is HTTP/2; its
-# options are for all.  A list of { status, bytes, exit }, in order.
+# options are for all.  A list of { status, bytes, exit, connects }, in order.
 
 sub curls {
     my ($self, $uris, %o) = @_;
@@ -351,15 +395,17 @@ sub curls {
                 '--max-time', 60, '--parallel', '--parallel-max',
                 scalar @$uris,
                 ($o{http} // 2) eq '1.1' ? '--http1.1' : '--http2',
-                '-w', '%{urlnum} %{http_code} %{size_download} %{exitcode}\n',
+                '-w', '%{urlnum} %{http_code} %{size_download} %{exitcode} '
+                      . '%{num_connects}\n',
                 @{ $o{options} // [] }, '-K', $conf);
 
     open my $said, '-|', 'curl', @args or die "curl: $!";
     my @r;
 
     while (<$said>) {
-        my ($n, $status, $bytes, $exit) = split;
-        $r[$n] = { status => $status, bytes => $bytes, exit => $exit };
+        my ($n, $status, $bytes, $exit, $connects) = split;
+        $r[$n] = { status => $status, bytes => $bytes, exit => $exit,
+                   connects => $connects };
     }
 
     close $said;
@@ -493,12 +539,13 @@ sub done {
     Test::More::done_testing();
 }
 
-sub DESTROY {
+sub DESTROY { local $?; $_[0]->stop }
+
+sub stop {
     my ($self) = @_;
 
     return unless $$ == $self->{pid};
 
-    local $?;
     $_ && $_->stop for @{ $self->{nginx} }, @{ $self->{redis} },
                        @{ $self->{backend} };
 }

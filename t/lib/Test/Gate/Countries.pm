@@ -1,6 +1,7 @@
 package Test::Gate::Countries;
 
-# Country databases as MaxMind's: networks to ISO codes.
+# Country databases as MaxMind's: networks to ISO codes, or to whole records
+# with a continent and its code.
 
 use strict;
 use warnings;
@@ -10,7 +11,8 @@ use MaxMind::DB::Writer::Tree;
 sub write {
     my ($file, %networks) = @_;
 
-    my %types = (country => 'map', iso_code => 'utf8_string');
+    my %types = (country => 'map', iso_code => 'utf8_string',
+                 continent => 'map', code => 'utf8_string');
 
     my $tree = MaxMind::DB::Writer::Tree->new(
         ip_version               => 6,
@@ -24,9 +26,10 @@ sub write {
     );
 
     for my $network (sort keys %networks) {
-        $tree->insert_network($network,
-                              { country => { iso_code =>
-                                             $networks{$network} } });
+        my $record = $networks{$network};
+
+        $record = { country => { iso_code => $record } } unless ref $record;
+        $tree->insert_network($network, $record);
     }
 
     open my $fh, '>:raw', $file or die "$file: $!";

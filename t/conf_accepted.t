@@ -1,0 +1,207 @@
+#!/usr/bin/perl
+
+# What nginx.conf may say: "nginx -t" accepts it without a warning, and what
+# has to do with other files and servers then works.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::Gate;
+use Test::More;
+
+my ($japan, $germany, $france) = qw(203.0.113.5 198.51.100.5 192.0.2.5);
+my ($nowhere, $germany6) = qw(100.64.0.5 2001:db8::5);
+
+my $t = Test::Gate->new;
+
+$t->certificate('alice', email => 'alice@example.jp');
+$t->document('report', 1000);
+$t->countries('203.0.113.0/24' => 'JP',
+              '192.0.2.0/24' => { continent => { code => 'EU' } });
+$t->write_file('password', "secret\nnot this\n");
+$t->write_file('password.crlf', "secret\r\n");
+
+Test::Gate::Countries::write("$t->{dir}/more.mmdb",
+                             '203.0.113.0/24' => 'US',
+                             '198.51.100.0/24' => 'DE');
+Test::Gate::Countries::write("$t->{dir}/most.mmdb",
+                             '192.0.2.0/24' => 'FR', '203.0.113.0/24' => 'CN',
+                             '198.51.100.0/24' => 'CN', '2001:db8::/32' => 'DE'
+                             );
+
+my $all = join ' ', map { my $a = $_; map { "$a$_" } 'A' .. 'Z' } 'A' .. 'Z';
+
+# words of gate_policy
+
+accepted(policy => "quota bytes=$_ per=day;")
+    for qw(2g 500m 64k 2G 500M 64K 1 007 4503599627370496 4503599627370497
+           9223372036854775807 8589934591g off);
+accepted(policy => "quota requests=$_ per=day;") for qw(1 3000 5k off);
+accepted(policy => "quota bytes=$_ per=day;")
+    for qw($limit ${limit} $arg_n$arg_unit ${arg_n}m 1${arg_zeros}k);
+accepted(policy => "quota bytes=1g per=$_;")
+    for qw(hour day week month 1s 90s 1m 90m 1h 24h 1d 30d 1w 400d 9600h);
+accepted(policy => 'quota bytes=1g "per=1h 30m" name=session;');
+accepted(policy => "quota bytes=1g per=$_ offset=9h;")
+    for qw(hour day week month);
+accepted(policy => "quota bytes=1g per=day offset=$_;")
+    for qw(0 -0 9h -5h 5h30m -9h30m 30m 23h59m -23h59m59s 86399 86399s
+           -86399s);
+accepted(policy => "quota per=day name=a bytes=1g offset=9h;");
+accepted(policy => "quota bytes=1g per=day name=$_;")
+    for 'a', 'A-1_b', '0', 'a' x 32;
+
+for my $n (5, 8, 9, 32) {
+    accepted(policy => join('', map { "quota bytes=1g per=${_}h;\n" } 1 .. $n),
+             "$n quotas in a policy");
+}
+
+accepted(policy => join('', "quota bytes=1g per=day;\n",
+                        map { "quota bytes=1g per=day key=\$arg_$_ name=k$_;\n"
+                        } 1 .. 7),
+         'a quota of the user and 7 of keys of their own');
+accepted(policy => "quota bytes=1g per=day key=pool;\n"
+                   . "quota requests=10 per=1h key=pool;\n"
+                   . 'quota bytes=1g per=week key="$gate_user:$arg_a";',
+         'keys without and with variables, one of them twice');
+
+accepted(policy => $_)
+    for '', 'certificate required;', 'certificate optional;',
+        'certificate off;', 'allow_country JP;', 'allow_country jp De;',
+        'allow_country unknown;', 'deny_country JP unknown;',
+        "allow_country JP;\nallow_country DE;\ndeny_country FR;\n"
+        . 'deny_country unknown;',
+        'lease 1;', 'lease 64m idle=1s;', 'lease 4m idle=10m;',
+        'lease 4m idle=1500ms;', 'store_down deny;', 'store_down allow=64k;',
+        'store_down allow=1;', 'overrun refuse;', 'overrun finish;',
+        'overrun slow=64k;', 'upgrade refuse;', 'upgrade allow;',
+        'status quota=503;',
+        'status certificate=401 country=451 quota=404 unavailable=500;',
+        "status quota=400;\nstatus unavailable=599;";
+accepted(policy => "deny_country $all;", 'all countries in one line');
+
+# words of gate_redis
+
+accepted(redis => $_)
+    for 'server 127.0.0.1:6379;', 'server 127.0.0.1;', 'server [::1]:6379;',
+        'server localhost:6379;', 'server localhost;', 'server unix:/a.sock;',
+        "server unix:/a.sock;\nserver 127.0.0.1:6379;", 'server 1.2.3.4:65535;',
+        "server unix:/a;\npassword_file password;",
+        "server unix:/a;\npassword_file $t->{dir}/password.crlf;",
+        "server unix:/a;\npassword_file password;\nusername gate;",
+        "server unix:/a;\nconnect_timeout 250ms;\ntimeout 1m;",
+        "server unix:/a;\ndatabase 15;\nprefix a:b/c-d;",
+        "server unix:/a;\nprefix " . 'x' x 128 . ';';
+
+# the flat directives
+
+accepted(http => $_)
+    for 'gate_zone 64k;', 'gate_zone 1M;', 'gate_zone 256m;',
+        'gate_dry_run on;', 'gate_log_level info;', 'gate_log_level notice;',
+        'gate_log_level warn;', 'gate_log_level error;', 'gate staff;',
+        'gate off;', 'gate_geoip more.mmdb;', 'gate_policy empty { }',
+        'gate_policy abcdefghijklmnopqrst { }', 'gate_policy 業務 { }';
+accepted(server => $_)
+    for 'gate staff;', 'gate off;', 'gate "other";',
+        "gate_dry_run on;\nlocation /a { gate_dry_run off; }",
+        "gate_log_level error;\nlocation /a { gate_log_level info; }",
+        "location /a {\ngate off;\nlocation /a/b { gate staff; }\n}";
+
+is(complaint($t->conf), '', 'nothing of the gate but a database');
+is(complaint($t->conf =~ s/ gate_geoip [^\n]+//r), '', 'nothing of the gate');
+
+# all of it at work: a policy after its server, several databases, and a Redis
+# that wants to know who asks, with the rights that the README gives
+
+my $port = $t->port;
+my $redis = $t->redis(port => $port);
+
+$redis->command(qw(ACL SETUSER gate on >secret ~work:* +auth +select
+                   +client|setname +ping +eval +evalsha +time +hgetall +hset
+                   +hdel +expireat));
+
+$t->nginx($t->conf(http => <<"END", server => <<'END2') =~ s/^\}\n\z/<<END3/mer);
+    gate_geoip  more.mmdb;
+    gate_geoip  %%DIR%%/most.mmdb;
+
+    gate_redis {
+        server         127.0.0.1:$port;
+        username       gate;
+        password_file  password.crlf;
+        database       3;
+        prefix         work;
+    }
+END
+        gate        later;
+        add_header  Country $gate_country always;
+END2
+    gate_policy later {
+        user          \$gate_cert_email;
+        deny_country  FR;
+        quota         bytes=1g per=day offset=9h;
+    }
+}
+END3
+
+for ([ $japan, 200, 'JP', 'the first database is believed' ],
+     [ $germany, 200, 'DE', 'the second, where the first has nothing' ],
+     [ $france, 403, 'FR', 'the third, where the first has no country' ],
+     [ $germany6, 200, 'DE', 'the third, for IPv6' ],
+     [ $nowhere, 200, 'unknown', 'none of them' ])
+{
+    my ($from, $status, $country, $what) = @$_;
+
+    my $r = $t->get('/report', cert => 'alice', from => $from);
+    is("$r->{status} $r->{headers}{country}", "$status $country", $what);
+}
+
+$redis->command('SELECT', 3);
+
+my %account;
+
+$t->wait_for(sub {
+    %account = @{ $redis->command('HGETALL', 'work:{alice@example.jp}:later') };
+    return grep { /^bytes-day:\d+$/ && $account{$_} == 4000 } keys %account;
+}, 8);
+
+is_deeply([ map { $account{$_} } grep { /^bytes-day:\d+$/ } keys %account ],
+          [ 4000 ],
+          'host:port, username, password, database, prefix: it is counted');
+
+$t->done;
+
+# One assertion: nginx -t says nothing of it but that it is right.
+
+sub accepted {
+    my ($place, $lines, $what) = @_;
+
+    my %o = (http => '', policy => '', redis => '', server => '',
+             $place => $lines);
+
+    $o{redis} = "gate_redis {\n$o{redis}\n}" if $o{redis};
+
+    is(complaint($t->conf(http => <<"END", server => $o{server})), '',
+    map \$gate_cert_email \$limit { default 1g; }
+
+    gate_policy staff {
+        user  \$gate_cert_email;
+        $o{policy}
+    }
+    gate_policy other { }
+    $o{redis}
+    $o{http}
+END
+       $what // "$place: " . $lines =~ s/\n/ /gr);
+}
+
+sub complaint {
+    my ($conf) = @_;
+
+    my ($code, $said) = $t->nginx_t($conf);
+    my @bad = $said =~ /\[(?:warn|error|crit|alert|emerg)\].*/g;
+
+    return $code ? join "\n", "code $code", @bad : "@bad";
+}

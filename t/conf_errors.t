@@ -1,0 +1,381 @@
+#!/usr/bin/perl
+
+# A fault of nginx.conf is found by "nginx -t", which names the word that is
+# wrong, the file and the line.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::Gate;
+use Test::More;
+
+my $t = Test::Gate->new;
+
+$t->countries('203.0.113.0/24' => 'JP');
+
+my $country = $t->read_file('country.mmdb');
+
+$t->write_file('half.mmdb', substr $country, 0, length($country) / 2);
+$t->write_file('cut.mmdb', substr $country, 0, length($country) - 20);
+$t->write_file('text.mmdb', "JP 203.0.113.0/24\n" x 1000);
+$t->write_file('empty', '');
+$t->write_file('blank', "\nsecret\n");
+$t->write_file('long', 'x' x 5000);
+$t->write_file('password', "secret\n");
+$t->write_file('unreadable', "secret\n");
+chmod 0, "$t->{dir}/unreadable";
+
+# A place, a line that is wrong there, and what is said of it.  Where a fault is
+# seen only later, "# here" marks the line it must be found in.
+
+my $most = join '', map { "quota bytes=1g per=${_}s;\n" } 1 .. 32;
+my $keys = join '', map { "quota bytes=1g per=day key=\$arg_$_ name=$_;\n" }
+                        1 .. 7;
+
+my @faults = (
+
+    # words
+
+    [ policy => 'quotas bytes=1g per=day;', 'unknown word "quotas"' ],
+    [ policy => 'use $gate_cert_cn;', 'unknown word "use"' ],
+    [ policy => 'server unix:/redis.sock;', 'unknown word "server"' ],
+    [ policy => 'gate off;', 'unknown word "gate"' ],
+    [ policy => 'lease { }', 'unexpected "{"' ],
+    [ redis => 'servers localhost;', 'unknown word "servers"' ],
+    [ redis => 'user name;', 'unknown word "user"' ],
+    [ http => 'gate_police staff { }', 'unknown directive "gate_police"' ],
+
+    # counts of arguments
+
+    (map { [ policy => "$_;", qq(invalid number of arguments in "$_") ] }
+         qw(user certificate allow_country deny_country quota lease
+            store_down overrun upgrade status)),
+    (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
+         qw(user certificate store_down overrun upgrade)),
+    [ policy => 'lease 1m idle=1s 2m;',
+      'invalid number of arguments in "lease"' ],
+    (map { ([ redis => "$_;", qq(invalid number of arguments in "$_") ],
+            [ redis => "$_ 1 2;", qq(invalid number of arguments in "$_") ]) }
+         qw(server username password_file database prefix connect_timeout
+            timeout)),
+    (map { ([ http => "$_;", qq(invalid number of arguments in "$_") ],
+            [ http => "$_ 1 2;", qq(invalid number of arguments in "$_") ]) }
+         qw(gate gate_dry_run gate_log_level gate_zone gate_geoip)),
+    [ http => 'gate_policy { }', 'invalid number of arguments in "gate_policy"'
+      ],
+    [ http => 'gate_policy a b { }',
+      'invalid number of arguments in "gate_policy"' ],
+    [ http => 'gate_policy a;', 'directive "gate_policy" has no opening "{"' ],
+    [ http => 'gate_redis a { }', 'invalid number of arguments in "gate_redis"'
+      ],
+
+    # duplicates
+
+    (map { [ policy => "$_;\n$_; # here", '"' . (split ' ')[0]
+                                              . '" is duplicate' ] }
+         'certificate off', 'lease 1m', 'store_down deny', 'overrun refuse',
+         'upgrade refuse'),
+    [ policy => 'user $gate_cert_cn;', '"user" is duplicate' ],
+    (map { [ redis => "$_;\n$_; # here", '"' . (split ' ')[0]
+                                             . '" is duplicate' ] }
+         'username a', 'password_file password', 'database 1', 'prefix gate',
+         'connect_timeout 1s', 'timeout 1s'),
+    (map { [ http => "$_;\n$_; # here", '"' . (split ' ')[0]
+                                            . '" directive is duplicate' ] }
+         'gate_dry_run on', 'gate_log_level warn'),
+    (map { [ http => "$_;\n$_; # here", '"' . (split ' ')[0]
+                                            . '" directive is duplicate' ] }
+         'gate staff', 'gate_zone 1m'),
+    [ http => 'gate_geoip country.mmdb;',
+      "geo database \"$t->{dir}/country.mmdb\" is duplicate" ],
+    [ http => "gate_redis { server unix:/a; }\ngate_redis { # here\n}",
+      '"gate_redis" directive is duplicate' ],
+    [ http => 'gate_policy staff { }', 'duplicate "gate_policy" "staff"' ],
+
+    # policies
+
+    [ http => 'gate nobody;', 'no "gate_policy" "nobody" is defined' ],
+    [ server => 'gate nobody;', 'no "gate_policy" "nobody" is defined' ],
+    [ server => "location /a {\ngate nobody; # here\n}",
+      'no "gate_policy" "nobody" is defined' ],
+    [ server => 'gate Staff;', 'no "gate_policy" "Staff" is defined' ],
+    [ server => 'gate "";', 'no "gate_policy" "" is defined' ],
+    [ http => 'gate_policy off { }', 'invalid policy name "off"' ],
+    [ http => 'gate_policy "" { }', 'invalid policy name ""' ],
+    [ http => 'gate_policy a/b { }', 'invalid policy name "a/b"' ],
+    [ http => 'gate_policy abcdefghijklmnopqrstu { }',
+      'invalid policy name "abcdefghijklmnopqrstu"' ],
+    [ http => "gate_policy other {\nquota bytes=1g per=day;\n} # here",
+      'no "user" is defined for the quotas of "gate_policy" "other"' ],
+    [ policy => 'certificate perhaps;', '"perhaps" in "certificate"' ],
+
+    # quotas
+
+    [ policy => 'quota per=day;', '"quota" has no unit' ],
+    [ policy => 'quota bytes=1g;', '"quota" has no window' ],
+    [ policy => 'quota bytes=1g per=;', '"quota" has no window' ],
+    [ policy => 'quota files=10 per=day;', 'invalid parameter "files=10"' ],
+    [ policy => 'quota 1g per=day;', 'invalid parameter "1g"' ],
+    [ policy => 'quota bytes=1g requests=10 per=day;',
+      'duplicate parameter "requests=10"' ],
+    (map { [ policy => "quota bytes=1g per=day $_ $_;",
+             qq(duplicate parameter "$_") ] }
+         qw(bytes=1g per=day offset=1h name=a key=$gate_cert_cn)),
+    (map { [ policy => "quota bytes=$_ per=day;",
+             qq(invalid limit "$_" of bytes) ] }
+         '', qw(0 0k -1 -1k k 1t 1.5g 12x x12 abc Off off1
+                9223372036854775808 99999999999999999999 8589934592g
+                9999999999999g)),
+    [ policy => 'quota requests=0 per=day;', 'invalid limit "0" of requests' ],
+    [ policy => 'quota bytes=$nosuch per=day; #', 'unknown "nosuch" variable',
+      'nowhere' ],
+    (map { [ policy => "quota bytes=1g per=$_;",
+             qq(invalid window "per=$_") ] }
+         qw(fortnight 0 0s -1h 401d 34560001s 1x hours Day 500ms
+            99999999999999999999s)),
+    (map { [ policy => "quota bytes=1g per=day offset=$_;",
+             qq(invalid "offset=$_") ] }
+         '', qw(25h 24h -24h -25h 9x -- east - --1h 99999999999999999999h)),
+    [ policy => 'quota bytes=1g per=1h offset=9h;',
+      '"offset=9h" is for calendar windows only' ],
+    [ policy => "quota bytes=1g per=day;\nquota bytes=2g per=day; # here",
+      'duplicate quota "bytes-day" in policy "staff"' ],
+    [ policy => "quota bytes=1g per=day name=a;\n"
+                . "quota requests=2 per=1h name=a; # here",
+      'duplicate quota "a" in policy "staff"' ],
+    [ policy => "quota bytes=1g per=day key=\$arg_a;\n"
+                . "quota bytes=2g per=day; # here",
+      'duplicate quota "bytes-day" in policy "staff"' ],
+    [ policy => 'quota bytes=1g per=day name=;', 'invalid name ""' ],
+    [ policy => 'quota bytes=1g per=day "name=a b";', 'invalid name "a b"' ],
+    [ policy => 'quota bytes=1g per=day name=a:b;', 'invalid name "a:b"' ],
+    [ policy => 'quota bytes=1g per=day name=#a;', 'invalid name "#a"' ],
+    [ policy => 'quota bytes=1g per=day name=' . 'a' x 33 . ';',
+      'invalid name "' . 'a' x 33 . '"' ],
+    [ policy => "${most}quota bytes=1g per=33s; # here",
+      '"quota" is given too often' ],
+    [ policy => "quota bytes=1g per=day;\n${keys}"
+                . 'quota bytes=1g per=day key=$arg_8 name=8; # here',
+      '"quota" is given too often, or with too many keys' ],
+
+    # countries
+
+    (map { ([ policy => "allow_country $_;",
+              qq(invalid country "$_" in "allow_country") ],
+            [ policy => "deny_country JP $_;",
+              qq(invalid country "$_" in "deny_country") ]) }
+         'J', 'JPN', 'J1', '--', 'JP,DE', 'Unknown'),
+    [ policy => 'allow_country "";', 'invalid country "" in "allow_country"' ],
+    [ policy => "allow_country \xc3\x84;", "invalid country \"\xc3\x84\"" ],
+
+    # the other words of a policy
+
+    (map { [ policy => "lease $_;", qq(invalid size "$_" of "lease") ] }
+         qw(0 -1 off 4x 99999999999999999999)),
+    (map { [ policy => "lease 4m $_;", qq(invalid "$_" of "lease") ] }
+         qw(idle=0 idle=999ms idle=-1 idle=perhaps idle=)),
+    [ policy => 'lease 4m busy=1s;', 'invalid parameter "busy=1s"' ],
+    (map { [ policy => "store_down $_;", qq("$_" in "store_down") ] }
+         qw(perhaps allow allow= allow=0 allow=-1 allow=off allow=x
+            allow=99999999999999999999)),
+    (map { [ policy => "overrun $_;", qq("$_" in "overrun") ] }
+         qw(perhaps slow slow= slow=0 slow=-1 slow=x)),
+    [ policy => 'upgrade perhaps;', '"perhaps" in "upgrade"' ],
+    (map { [ policy => "status $_;", qq(invalid "$_" in "status") ] }
+         qw(quota quota= quota=200 quota=399 quota=600 quota=foo quota=-429
+            quota=499 quota=494 foo=403 =403)),
+    [ policy => 'status country=451 foo=403;', 'invalid "foo=403"' ],
+
+    # Redis
+
+    [ http => "gate_redis {\n} # here",
+      'no "server" is defined in "gate_redis"' ],
+    [ redis => "username gate;\n", 'no "password_file" is defined for '
+                                   . '"username"', 'end' ],
+    [ redis => 'server nosuch.invalid:6379;',
+      'host not found in server "nosuch.invalid:6379"' ],
+    [ redis => 'server 127.0.0.1:0;', 'invalid port in server "127.0.0.1:0"' ],
+    [ redis => 'server 127.0.0.1:65536;',
+      'invalid port in server "127.0.0.1:65536"' ],
+    [ redis => 'server "";', 'in server ""' ],
+    [ redis => 'server unix:;', 'in server "unix:"' ],
+    (map { [ redis => "prefix $_;", qq(invalid prefix "$_") ] }
+         'x' x 129, "caf\xc3\xa9"),
+    (map { [ redis => qq(prefix "$_";), qq(invalid prefix "$_") ] }
+         '', 'a b', 'a{b}', '{', '}'),
+    [ redis => 'password_file nosuch;',
+      "open() \"$t->{dir}/nosuch\" failed (2: No such file or directory)" ],
+    [ redis => 'password_file docs;',
+      "read() \"$t->{dir}/docs\" failed (21: Is a directory)" ],
+    (map { [ redis => "password_file $_;",
+             "no password in the first line of \"$t->{dir}/$_\"" ] }
+         qw(empty blank long)),
+    [ redis => 'database -1;', '"database" invalid number' ],
+    [ redis => 'database x;', '"database" invalid number' ],
+    [ redis => 'timeout perhaps;', '"timeout" invalid value' ],
+    [ redis => 'connect_timeout -1s;', '"connect_timeout" invalid value' ],
+
+    # the flat directives
+
+    [ http => 'gate_dry_run perhaps;', 'invalid value "perhaps"' ],
+    [ http => 'gate_log_level silly;', 'invalid value "silly"' ],
+    (map { [ http => "gate_zone $_;",
+             qq(invalid size "$_" of "gate_zone") ] }
+         qw(-1 -16m off 16x 99999999999999999999)),
+    (map { [ http => "gate_zone $_;",
+             qq("gate_zone" of "$_" is too small) ] } qw(0 1 63k)),
+    [ server => 'gate_zone 16m;', '"gate_zone" directive is not allowed here'
+      ],
+    [ server => 'gate_policy a { }',
+      '"gate_policy" directive is not allowed here' ],
+
+    # databases
+
+    [ http => 'gate_geoip nosuch.mmdb;',
+      "open() \"$t->{dir}/nosuch.mmdb\" failed (2: No such file" ],
+    [ http => 'gate_geoip docs;', "\"$t->{dir}/docs\" is not a regular file" ],
+    [ http => 'gate_geoip empty;', "\"$t->{dir}/empty\" is empty" ],
+    (map { [ http => "gate_geoip $_.mmdb;",
+             "\"$t->{dir}/$_.mmdb\" is truncated or not a MaxMind database" ] }
+         qw(half cut text)),
+);
+
+fault(@$_) for @faults;
+
+# who is root can read everything
+
+SKIP: {
+    skip 'root can read everything', 2 if $> == 0;
+
+    fault(redis => 'password_file unreadable;',
+          "open() \"$t->{dir}/unreadable\" failed (13: Permission denied)");
+    fault(http => 'gate_geoip unreadable;',
+          "open() \"$t->{dir}/unreadable\" failed (13: Permission denied)");
+}
+
+# countries need a database
+
+for my $word ('allow_country JP', 'deny_country JP', 'allow_country unknown') {
+    my $conf = conf(http => "gate_policy abroad { # here\n$word;\n}")
+               =~ s/ gate_geoip [^\n]+//r;
+
+    said($conf, 'no "gate_geoip" is defined for the countries of '
+                . '"gate_policy" "abroad"', "$word without gate_geoip");
+}
+
+# a fault of an included file is found there
+
+$t->write_file('included', "gate_policy other {\nlease 0;\n}\n");
+
+my ($code, $said) = $t->nginx_t(conf(http => "include $t->{dir}/included;"));
+
+like("$code $said", qr/^1 .*invalid size "0" [^\n]* in \S+\/included:2$/ms,
+     'an included file: it is named, with its own line');
+
+# a server that asks nobody for a certificate is warned of, once
+
+my $warning = 'is used in a server without "ssl_verify_client"';
+
+is(warned(conf(server => "gate staff; # here\nlocation /a { }",
+               verify => 'off')), '1 here',
+   'gate without ssl_verify_client: a warning, with its line');
+is(warned(conf(server => "location /a {\ngate staff; # here\n}\n"
+                         . "location /b { gate staff; }", verify => 'off')),
+   '1 here', 'gate in locations without ssl_verify_client: one warning');
+is(warned(conf(http => "gate staff; # here\nserver { listen unix:a.sock; }")),
+   '1 here', 'gate in a server without TLS: a warning');
+is(warned(conf(server => 'gate any;', verify => 'off',
+               http => "gate_policy any { certificate off; }")), '0',
+   'gate of a policy with "certificate off": no warning');
+is(warned(conf(server => 'gate off;', verify => 'off')), '0',
+   'gate off: no warning');
+is(warned(conf(server => 'gate staff;', verify => $_)), '0',
+   "ssl_verify_client $_: no warning") for qw(on optional optional_no_ca);
+
+$t->done;
+
+sub conf {
+    my ($place, $lines, %more) = @_;
+
+    my %o = (http => '', policy => '', redis => '', server => '',
+             $place => $lines, %more);
+
+    $o{redis} = <<"END" if $o{redis};
+    gate_redis {
+        server  unix:/redis.sock;
+$o{redis}
+    } # end
+END
+
+    return $t->conf(http => <<"END", server => $o{server},
+    gate_policy staff {
+        user  \$gate_cert_email;
+$o{policy}
+    }
+$o{redis}
+$o{http}
+END
+                    verify => $o{verify});
+}
+
+sub fault {
+    my ($place, $lines, $words, $where) = @_;
+
+    my $what = (split /\n/, $lines)[-1] =~ s/ ?# here$//r;
+
+    $where //= 'here';
+    $lines =~ s/$/ # here/ unless $lines =~ /# here/ || $where ne 'here';
+    $what = 'gate_redis' if $where eq 'end';
+    $what = substr($what, 0, 60);
+
+    said(conf($place, $lines), $words, "$place: $what", $where);
+}
+
+# That nginx -t fails, and of its emerg line the words and where it is.
+
+sub said {
+    my ($conf, $words, $what, $where) = @_;
+
+    $where //= 'here';
+
+    my ($code, $said) = $t->nginx_t($conf);
+    my ($emerg) = $said =~ /\[emerg\] (.*)/;
+    my $line = line($where);
+
+    $emerg //= "nothing";
+
+    ok($code == 1
+       && index($emerg, $words) >= 0
+       && ($where eq 'nowhere' || $emerg =~ m{ in \S+/check\.conf:$line$}),
+       $what)
+        or diag("code $code, line $line: $emerg");
+}
+
+# The number of the line that is marked.
+
+sub line {
+    my ($mark) = @_;
+
+    my @lines = split /\n/, $t->read_file('check.conf');
+
+    return (grep { $lines[$_ - 1] =~ /# $mark$/ } 1 .. @lines)[0] // 0;
+}
+
+# How many warnings nginx -t says of a conf that it accepts, and whether they
+# name the marked line.
+
+sub warned {
+    my ($conf) = @_;
+
+    my ($code, $said) = $t->nginx_t($conf);
+    my @warnings = $said =~ /\[warn\] (.*\Q$warning\E.*)/g;
+    my $line = line('here');
+
+    return "refused: $said" if $code;
+    return scalar(@warnings) . (@warnings && $warnings[0]
+                                =~ m{"gate staff" in \S+/check\.conf:$line }
+                                ? ' here' : '');
+}

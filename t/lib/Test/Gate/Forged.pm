@@ -1,0 +1,80 @@
+package Test::Gate::Forged;
+
+# Certificates written byte by byte and signed by a test's CA, with names that
+# no honest tool would put in.
+
+use strict;
+use warnings;
+
+use MIME::Base64 qw(encode_base64);
+use POSIX qw(strftime);
+
+my %tags = (bits => 3, octets => 4, utf8 => 12, printable => 19, t61 => 20,
+            ia5 => 22, general => 27, universal => 28, bmp => 30);
+
+my $cn = "\x06\x03\x55\x04\x03";
+my $san = "\x06\x03\x55\x1d\x11";
+my $ecdsa_sha256 = der(0x30, "\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02");
+
+# cn => [ [ 'utf8', 'bytes' ], ... ] (one RDN each), emails => [ 'bytes' ],
+# names => [ 'DER of other alternative names' ], before and after in epoch
+# seconds, serial => 'bytes'; the rest are the DER of the public key and the
+# CA's name, and a function that signs
+
+sub certificate {
+    my (%o) = @_;
+
+    my @names = (@{ $o{names} // [] },
+                 map { der(0x81, $_) } @{ $o{emails} // [] });
+    my $extension = der(0x30, $san, der(0x04, der(0x30, @names)));
+    my $now = time;
+
+    my $tbs = der(0x30,
+                  der(0xa0, der(0x02, "\x02")),
+                  der(0x02, $o{serial} // "\x01"),
+                  $ecdsa_sha256,
+                  name([ 'utf8', $o{ca} ]),
+                  der(0x30, date($o{before} // $now - 86400),
+                            date($o{after} // $now + 86400)),
+                  name(@{ $o{cn} // [] }),
+                  $o{key},
+                  @names ? der(0xa3, der(0x30, $extension)) : ());
+
+    return pem(der(0x30, $tbs, $ecdsa_sha256,
+                   der(0x03, "\0", $o{sign}->($tbs))));
+}
+
+sub der {
+    my ($tag, @content) = @_;
+
+    my $content = join '', @content;
+    my $n = length $content;
+
+    return pack('C', $tag)
+           . ($n < 128 ? pack('C', $n) : $n < 256 ? pack('CC', 0x81, $n)
+                                                  : pack('Cn', 0x82, $n))
+           . $content;
+}
+
+sub name {
+    my (@cns) = @_;
+
+    return der(0x30, map {
+        der(0x31, der(0x30, $cn, der($tags{ $_->[0] }, $_->[1])))
+    } @cns);
+}
+
+sub date {
+    my ($time) = @_;
+
+    return der(0x17, strftime('%y%m%d%H%M%SZ', gmtime $time));
+}
+
+sub pem {
+    my ($der) = @_;
+
+    return "-----BEGIN CERTIFICATE-----\n" . encode_base64($der)
+           . "-----END CERTIFICATE-----\n";
+}
+
+1;
