@@ -5,13 +5,10 @@
 
 #include "ngx_http_gate_access.h"
 
+#include "ngx_http_gate_log.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_peer.h"
 #include "ngx_http_gate_quota.h"
-
-
-/* of a hostile user key, this much is logged */
-#define NGX_HTTP_GATE_LOGGED  128
 
 
 static ngx_http_gate_ctx_t *ngx_http_gate_access_find(ngx_http_request_t *r,
@@ -29,8 +26,6 @@ static void ngx_http_gate_access_resume(ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_access_pass(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_access_arrive(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx);
-static void ngx_http_gate_access_log(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_access_retry_after(ngx_http_request_t *r,
     uint64_t retry);
@@ -351,7 +346,7 @@ ngx_http_gate_access_note(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     if (ctx->dry_run && !ctx->noted) {
         ctx->noted = 1;
-        ngx_http_gate_access_log(r, ctx);
+        ngx_http_gate_log_refused(r, ctx);
     }
 }
 
@@ -383,7 +378,7 @@ ngx_http_gate_access_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         ngx_http_gate_quota_close(ctx);
     }
 
-    ngx_http_gate_access_log(r, ctx);
+    ngx_http_gate_log_refused(r, ctx);
 
     if (ctx->verdict.reason == GATE_REASON_QUOTA
         && ctx->verdict.retry
@@ -393,36 +388,6 @@ ngx_http_gate_access_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     }
 
     return ctx->policy->status[ctx->verdict.reason];
-}
-
-
-static void
-ngx_http_gate_access_log(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
-{
-    u_char                     user[NGX_HTTP_GATE_LOGGED];
-    ngx_uint_t                 i, n;
-    const char                *country;
-    const ngx_str_t           *quota;
-    ngx_http_gate_loc_conf_t  *glcf;
-
-    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
-
-    n = ngx_min(ctx->user.len, NGX_HTTP_GATE_LOGGED);
-
-    for (i = 0; i < n; i++) {
-        user[i] = ctx->user.data[i] < 0x20 || ctx->user.data[i] == '"'
-                  || ctx->user.data[i] == 0x7f ? '?' : ctx->user.data[i];
-    }
-
-    quota = ngx_http_gate_quota_name(ctx);
-    country = ctx->facts.country[0] ? ctx->facts.country : "??";
-
-    ngx_log_error(glcf->log_level, r->connection->log, 0,
-                  "gate: %s%s%s%V, policy \"%V\", user \"%*s\", country %*s",
-                  ctx->dry_run ? "dry run, would refuse: " : "refused: ",
-                  gate_reason_name(ctx->verdict.reason),
-                  quota->len ? " " : "", quota,
-                  &ctx->policy->name, n, user, (size_t) 2, country);
 }
 
 

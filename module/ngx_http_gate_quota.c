@@ -8,6 +8,7 @@
 #include "ngx_http_gate_quota.h"
 
 #include "ngx_http_gate_conf.h"
+#include "ngx_http_gate_log.h"
 
 
 /* answers a request may wait for before it gives up */
@@ -120,10 +121,7 @@ ngx_http_gate_quota_limits(ngx_http_gate_ctx_t *ctx, ngx_uint_t n)
         facts[i].credit = GATE_CREDIT_INVALID;
         account->limits[i] = GATE_UNBOUNDED;
 
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "gate: the limit of quota \"%V\" of policy \"%V\" is "
-                      "no number: \"%V\"", &group->kind->quotas[i].name,
-                      &ctx->policy->name, &value);
+        ngx_http_gate_log_limit(ctx, &group->kind->quotas[i].name, &value);
     }
 }
 

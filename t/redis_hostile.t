@@ -22,11 +22,11 @@ my $slot = time - time % 86400;
 
 sub grant {
     my %o = (lost => 0, slot => $slot, left => 3_600_000, share => 5000,
-             seen => 5000, room => 5000, refused => 0, retry => 0, @_);
+             seen => 5000, refused => 0, retry => 0, @_);
 
-    return join "\r\n", '*8', (map { $o{$_} =~ /^\D/ && $o{$_} !~ /^-\d/
+    return join "\r\n", '*7', (map { $o{$_} =~ /^\D/ && $o{$_} !~ /^-\d/
                                      ? $o{$_} : ":$o{$_}" }
-                               qw(lost slot left share seen room refused
+                               qw(lost slot left share seen refused
                                   retry)), '';
 }
 
@@ -59,12 +59,12 @@ my @said = (
     [ 'no list', "*-1\r\n" ],
     [ 'a list of less than none', "*-2\r\n" ],
     [ 'an empty list', "*0\r\n" ],
-    [ 'a list of texts', "*8\r\n" . "\$1\r\n1\r\n" x 8 ],
-    [ 'a list of nothing', "*8\r\n" . "\$-1\r\n" x 8 ],
-    [ 'a list of lists', "*8\r\n" . "*1\r\n:1\r\n" x 8 ],
-    [ 'a list of errors', "*8\r\n" . "-ERR\r\n" x 8 ],
-    [ 'too few numbers', "*7\r\n" . ":1\r\n" x 7 ],
-    [ 'too many numbers', "*9\r\n" . ":1\r\n" x 9 ],
+    [ 'a list of texts', "*7\r\n" . "\$1\r\n1\r\n" x 7 ],
+    [ 'a list of nothing', "*7\r\n" . "\$-1\r\n" x 7 ],
+    [ 'a list of lists', "*7\r\n" . "*1\r\n:1\r\n" x 7 ],
+    [ 'a list of errors', "*7\r\n" . "-ERR\r\n" x 7 ],
+    [ 'too few numbers', "*6\r\n" . ":1\r\n" x 6 ],
+    [ 'too many numbers', "*8\r\n" . ":1\r\n" x 8 ],
     [ 'a list of 2^31 - 1', "*2147483647\r\n" ],
     [ 'a list of 2^31', "*2147483648\r\n" ],
     [ 'a list of 1024', "*1024\r\n" . ":1\r\n" x 1024 ],
@@ -86,7 +86,6 @@ my @said = (
     [ 'a share beyond 2^53', grant(share => $beyond) ],
     [ 'a negative sum', grant(seen => -5000) ],
     [ 'a sum beyond 2^53', grant(seen => $beyond) ],
-    [ 'a negative room', grant(room => -1) ],
     [ 'refused twice', grant(refused => 2) ],
     [ 'a negative wait', grant(retry => -1) ],
     [ 'an endless wait', grant(retry => $beyond) ],

@@ -12,7 +12,7 @@
 --           length, offset, limit, slot, share, spent, seen, past,
 --           past spent, need, more, lease  (gate_claim_t tells them)
 -- RETURNS   1 if this account had lost something that the node knew, else 0,
---           then for each quota 7: slot, ms left of it, share, seen, room,
+--           then for each quota 6: slot, ms left of it, share, seen,
 --           refused (1 or 0), ms until it may fit
 --
 -- A question says where the node stands, so asking twice is asking once.  One
@@ -338,8 +338,7 @@ local function done()
         for _, n in ipairs({ q.slot_now, q.slot_end * 1000 - now_ms,
                              get(q.name .. ':' .. text(q.slot_now) .. ':'
                                  .. node),
-                             sum, math.max(q.limit - sum, 0),
-                             q.refused and 1 or 0, q.retry or 0 })
+                             sum, q.refused and 1 or 0, q.retry or 0 })
         do
             reply[#reply + 1] = n
         end

@@ -24,7 +24,7 @@
 #define NGX_HTTP_GATE_ELSEWHERE   5
 
 #define NGX_HTTP_GATE_ARGS        14
-#define NGX_HTTP_GATE_GRANTS      7
+#define NGX_HTTP_GATE_GRANTS      6
 #define NGX_HTTP_GATE_ARGC_MAX                                               \
     (7 + NGX_HTTP_GATE_ARGS * NGX_HTTP_GATE_QUOTAS)
 
@@ -663,7 +663,7 @@ ngx_http_gate_ledger_grants(ngx_http_gate_asking_t *asking, redisReply *reply,
 
     static const long long  most[NGX_HTTP_GATE_GRANTS] = {
         NGX_MAX_INT32_VALUE * 2LL, NGX_HTTP_GATE_LEFT_MAX,
-        2 * GATE_LIMIT_MAX, 2 * GATE_LIMIT_MAX, GATE_LIMIT_MAX, 1,
+        2 * GATE_LIMIT_MAX, 2 * GATE_LIMIT_MAX, 1,
         (GATE_WINDOW_MAX + GATE_WINDOW_MAX / GATE_SLOTS) * 1000LL
     };
 
@@ -703,9 +703,8 @@ ngx_http_gate_ledger_grants(ngx_http_gate_asking_t *asking, redisReply *reply,
         grant->left = n[1];
         grant->share = n[2];
         grant->seen = n[3];
-        grant->room = n[4];
-        grant->refused = (unsigned) n[5];
-        grant->retry = n[6];
+        grant->refused = (unsigned) n[4];
+        grant->retry = n[5];
 
         if (grant->slot == 0) {
             return NGX_ERROR;

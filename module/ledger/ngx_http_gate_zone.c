@@ -35,6 +35,13 @@ static ngx_uint_t ngx_http_gate_zone_idle_cell(void *data,
     ngx_http_gate_cell_t *cell);
 static ngx_int_t ngx_http_gate_zone_assign(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind);
+static void ngx_http_gate_zone_begin_quota(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind,
+    uint32_t id);
+static gate_credit_t *ngx_http_gate_zone_credit(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_quota_t *quota);
+static gate_ledger_t *ngx_http_gate_zone_spendings(
+    ngx_http_gate_ledger_cell_t *ledger, const ngx_http_gate_quota_t *quota);
 static ngx_http_gate_ledger_cell_t *ngx_http_gate_zone_ledger(
     ngx_http_gate_cells_t *cells, ngx_http_gate_cell_t *cell);
 static void ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
@@ -48,7 +55,8 @@ static const ngx_http_gate_kind_t *ngx_http_gate_zone_kind(
     ngx_http_gate_zone_t *zone, uint32_t hash);
 static ngx_uint_t ngx_http_gate_zone_rich(ngx_http_gate_cell_t *cell,
     const ngx_http_gate_kind_t *kind);
-static ngx_uint_t ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell);
+static ngx_uint_t ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_kind_t *kind);
 
 
 ngx_http_gate_zone_t *
@@ -265,7 +273,7 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
             continue;
         }
 
-        credit = &cell->credits[i];
+        credit = ngx_http_gate_zone_credit(cell, &account->kind->quotas[i]);
         facts[i].credit = gate_lease_check(credit, &account->holds[i],
                                            account->limits[i], needs[i],
                                            borrow, now);
@@ -292,8 +300,8 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
             continue;
         }
 
-        credit = &cell->credits[i];
         quota = &account->kind->quotas[i];
+        credit = ngx_http_gate_zone_credit(cell, quota);
 
         /* what was held of the slot before goes back to it */
 
@@ -326,6 +334,7 @@ ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
     ngx_time_t                   *tp;
     gate_grant_t                  grant;
     gate_credit_t                *credit;
+    gate_ledger_t                *spendings;
     const ngx_http_gate_quota_t  *quota;
     ngx_http_gate_ledger_cell_t  *ledger;
 
@@ -334,8 +343,9 @@ ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
     ledger = ngx_http_gate_zone_ledger(zone->cells, cell);
 
     for (i = 0; i < account->kind->nquotas; i++) {
-        credit = &cell->credits[i];
         quota = &account->kind->quotas[i];
+        credit = ngx_http_gate_zone_credit(cell, quota);
+        spendings = ngx_http_gate_zone_spendings(ledger, quota);
 
         if (account->limits[i] == GATE_UNBOUNDED
             || (now < credit->until
@@ -346,10 +356,10 @@ ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
             continue;
         }
 
-        gate_ledger_draw(&ledger->quotas[i], &quota->window,
-                         account->limits[i], credit, needs[i], clock, &grant);
+        gate_ledger_draw(spendings, &quota->window, account->limits[i],
+                         credit, needs[i], clock, &grant);
 
-        gate_ledger_keep(&ledger->quotas[i], &quota->window, credit, &grant);
+        gate_ledger_keep(spendings, &quota->window, credit, &grant);
         gate_lease_grant(credit, &grant, now);
 
         /* one host's clocks agree: its slot lasts to the last millisecond */
@@ -368,6 +378,7 @@ ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
     uint32_t                  n;
     ngx_uint_t                i;
     gate_hold_t               hold;
+    gate_credit_t            *credit;
     ngx_http_gate_cells_t    *cells;
 
     cells = ngx_http_gate_zone_lock(zone);
@@ -383,6 +394,12 @@ ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
             continue;
         }
 
+        credit = ngx_http_gate_zone_credit(&cells->table[n - 1],
+                                           &account->kind->quotas[i]);
+        if (credit == NULL) {
+            continue;
+        }
+
         ngx_http_gate_cells_touch(cells, n);
 
         hold = account->holds[i];
@@ -390,7 +407,7 @@ ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
         hold.used = 0;
 
         account->holds[i].n -= needs[i];
-        gate_lease_give(&cells->table[n - 1].credits[i], &hold);
+        gate_lease_give(credit, &hold);
     }
 
     ngx_http_gate_zone_unlock(zone);
@@ -403,6 +420,7 @@ ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
 {
     uint32_t                  n;
     ngx_uint_t                i;
+    gate_credit_t            *credit;
     ngx_http_gate_cell_t     *cell;
     ngx_http_gate_cells_t    *cells;
 
@@ -424,17 +442,18 @@ ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
 
         for (i = 0; i < account->kind->nquotas; i++) {
 
-            if (account->holds[i].n == 0
-                || cell->credits[i].id != account->kind->quotas[i].id)
-            {
+            credit = ngx_http_gate_zone_credit(cell,
+                                               &account->kind->quotas[i]);
+
+            if (account->holds[i].n == 0 || credit == NULL) {
                 continue;
             }
 
-            if (account->holds[i].gen != cell->credits[i].gen) {
+            if (account->holds[i].gen != credit->gen) {
                 cell->untold = 1;
             }
 
-            gate_lease_give(&cell->credits[i], &account->holds[i]);
+            gate_lease_give(credit, &account->holds[i]);
         }
 
         if (cell->users) {
@@ -458,6 +477,7 @@ ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
 {
     uint32_t                  n;
     ngx_uint_t                i;
+    gate_credit_t            *credit;
     ngx_http_gate_cell_t     *cell;
     ngx_http_gate_cells_t    *cells;
 
@@ -480,12 +500,16 @@ ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
 
     ngx_http_gate_cells_touch(cells, n);
 
+    (void) ngx_http_gate_zone_assign(zone, cell, q->kind);
+
     for (i = 0; i < q->kind->nquotas; i++) {
+        credit = ngx_http_gate_zone_credit(cell, &q->kind->quotas[i]);
+
         if (q->settle) {
-            gate_lease_yield(&cell->credits[i]);
+            gate_lease_yield(credit);
         }
 
-        gate_lease_claim(&cell->credits[i], &q->claims[i]);
+        gate_lease_claim(credit, &q->claims[i]);
     }
 
     cell->asking = ngx_current_msec + timeout;
@@ -513,6 +537,7 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
 {
     uint32_t                  n;
     ngx_uint_t                i;
+    gate_credit_t            *credit;
     ngx_http_gate_cell_t     *cell;
     ngx_http_gate_cells_t    *cells;
 
@@ -535,17 +560,18 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
             cell->untold = 0;
 
             for (i = 0; i < q->kind->nquotas; i++) {
-                if (cell->credits[i].id != q->kind->quotas[i].id) {
+                credit = ngx_http_gate_zone_credit(cell,
+                                                   &q->kind->quotas[i]);
+                if (credit == NULL) {
                     continue;
                 }
 
-                gate_lease_grant(&cell->credits[i], &grants[i], q->asked);
+                gate_lease_grant(credit, &grants[i], q->asked);
 
                 /* given back meanwhile, or a slot was left behind */
 
-                if (cell->credits[i].past != q->claims[i].past
-                    || cell->credits[i].past_spent
-                       != q->claims[i].past_spent)
+                if (credit->past != q->claims[i].past
+                    || credit->past_spent != q->claims[i].past_spent)
                 {
                     cell->untold = 1;
                 }
@@ -581,7 +607,7 @@ ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone, ngx_uint_t all,
 
         kind = ngx_http_gate_zone_kind(zone, cell->kind);
 
-        if (kind && !ngx_http_gate_zone_untold(cell)) {
+        if (kind && !ngx_http_gate_zone_untold(cell, kind)) {
             ngx_http_gate_cells_deactivate(cells, cell);
             continue;
         }
@@ -685,9 +711,8 @@ ngx_http_gate_zone_alloc(ngx_http_gate_zone_t *zone)
 
 
 /*
- * Each quota of the kind has its credit in the cell.  After a reload that
- * changed the quotas the credit of another one is forgotten: Redis goes on
- * counting it as spent until its window ends.
+ * Each quota of the kind has its credit in the cell.  Those that a reload took
+ * out of the policy stay while there is room: they may come back.
  */
 
 static ngx_int_t
@@ -709,24 +734,110 @@ ngx_http_gate_zone_assign(ngx_http_gate_zone_t *zone,
     }
 
     for (i = 0; i < kind->nquotas; i++) {
-
-        if (cell->credits[i].id != kind->quotas[i].id) {
-            ngx_memzero(&cell->credits[i], sizeof(gate_credit_t));
-            cell->credits[i].id = kind->quotas[i].id;
-            cell->credits[i].gen = 1;
-        }
-
-        if (cell->ledger) {
-            ledger = ngx_http_gate_zone_ledger(zone->cells, cell);
-
-            if (ledger->quotas[i].id != kind->quotas[i].id) {
-                ngx_memzero(&ledger->quotas[i], sizeof(gate_ledger_t));
-                ledger->quotas[i].id = kind->quotas[i].id;
-            }
+        if (ngx_http_gate_zone_credit(cell, &kind->quotas[i]) == NULL) {
+            ngx_http_gate_zone_begin_quota(zone, cell, kind,
+                                           kind->quotas[i].id);
         }
     }
 
     return NGX_OK;
+}
+
+
+/* a place for a quota's credit: an unused one, or one the kind has not */
+
+static void
+ngx_http_gate_zone_begin_quota(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind, uint32_t id)
+{
+    uint32_t                      gen;
+    ngx_uint_t                    i, k, n;
+    ngx_http_gate_ledger_cell_t  *ledger;
+
+    n = NGX_HTTP_GATE_QUOTAS;
+
+    for (i = 0; i < NGX_HTTP_GATE_QUOTAS; i++) {
+
+        if (cell->credits[i].id == 0) {
+            n = i;
+            break;
+        }
+
+        for (k = 0; k < kind->nquotas; k++) {
+            if (cell->credits[i].id == kind->quotas[k].id) {
+                break;
+            }
+        }
+
+        if (k == kind->nquotas) {
+            n = i;
+        }
+    }
+
+    /*
+     * Redis goes on counting what is forgotten here, as granted to a node
+     * that is no more: all of the account's credit is drawn anew.
+     */
+
+    if (cell->credits[n].id && !zone->embedded) {
+        cell->incarnation = ++zone->cells->incarnations;
+
+        for (i = 0; i < NGX_HTTP_GATE_QUOTAS; i++) {
+            gen = cell->credits[i].gen;
+            k = cell->credits[i].id;
+
+            ngx_memzero(&cell->credits[i], sizeof(gate_credit_t));
+            cell->credits[i].id = (uint32_t) k;
+            cell->credits[i].gen = gen + 2;
+        }
+    }
+
+    gen = cell->credits[n].gen;
+
+    ngx_memzero(&cell->credits[n], sizeof(gate_credit_t));
+    cell->credits[n].id = id;
+    cell->credits[n].gen = gen + 2;
+
+    if (cell->ledger) {
+        ledger = ngx_http_gate_zone_ledger(zone->cells, cell);
+
+        ngx_memzero(&ledger->quotas[n], sizeof(gate_ledger_t));
+        ledger->quotas[n].id = id;
+    }
+}
+
+
+/* NULL: none */
+
+static gate_credit_t *
+ngx_http_gate_zone_credit(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_quota_t *quota)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_GATE_QUOTAS; i++) {
+        if (cell->credits[i].id == quota->id) {
+            return &cell->credits[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static gate_ledger_t *
+ngx_http_gate_zone_spendings(ngx_http_gate_ledger_cell_t *ledger,
+    const ngx_http_gate_quota_t *quota)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_GATE_QUOTAS; i++) {
+        if (ledger->quotas[i].id == quota->id) {
+            return &ledger->quotas[i];
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -747,7 +858,9 @@ ngx_http_gate_zone_idle_cell(void *data, ngx_http_gate_cell_t *cell)
 
     ngx_uint_t                    i;
     ngx_time_t                   *tp;
+    gate_credit_t                *credit;
     const ngx_http_gate_kind_t   *kind;
+    const ngx_http_gate_quota_t  *quota;
     ngx_http_gate_ledger_cell_t  *ledger;
 
     kind = ngx_http_gate_zone_kind(zone, cell->kind);
@@ -757,15 +870,20 @@ ngx_http_gate_zone_idle_cell(void *data, ngx_http_gate_cell_t *cell)
     }
 
     if (!zone->embedded || cell->ledger == 0) {
-        return cell->asking == 0 && !ngx_http_gate_zone_untold(cell);
+        return cell->asking == 0 && !ngx_http_gate_zone_untold(cell, kind);
     }
 
     tp = ngx_timeofday();
     ledger = ngx_http_gate_zone_ledger(zone->cells, cell);
 
     for (i = 0; i < kind->nquotas; i++) {
-        if (!gate_ledger_over(&ledger->quotas[i], &kind->quotas[i].window,
-                              &cell->credits[i], (uint64_t) tp->sec * 1000))
+        quota = &kind->quotas[i];
+        credit = ngx_http_gate_zone_credit(cell, quota);
+
+        if (credit
+            && !gate_ledger_over(ngx_http_gate_zone_spendings(ledger, quota),
+                                 &quota->window, credit,
+                                 (uint64_t) tp->sec * 1000))
         {
             return 0;
         }
@@ -784,11 +902,14 @@ static ngx_uint_t
 ngx_http_gate_zone_rich(ngx_http_gate_cell_t *cell,
     const ngx_http_gate_kind_t *kind)
 {
-    ngx_uint_t  i;
+    ngx_uint_t      i;
+    gate_credit_t  *credit;
 
     for (i = 0; i < kind->nquotas; i++) {
-        if (kind->quotas[i].unit == GATE_BYTES
-            && gate_lease_idle(&cell->credits[i], ngx_current_msec)
+        credit = ngx_http_gate_zone_credit(cell, &kind->quotas[i]);
+
+        if (kind->quotas[i].unit == GATE_BYTES && credit
+            && gate_lease_idle(credit, ngx_current_msec)
                > 2 * kind->quotas[i].lease)
         {
             return 1;
@@ -800,16 +921,20 @@ ngx_http_gate_zone_rich(ngx_http_gate_cell_t *cell,
 
 
 static ngx_uint_t
-ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell)
+ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_kind_t *kind)
 {
-    ngx_uint_t  i;
+    ngx_uint_t      i;
+    gate_credit_t  *credit;
 
     if (cell->untold) {
         return 1;
     }
 
-    for (i = 0; i < NGX_HTTP_GATE_QUOTAS; i++) {
-        if (gate_lease_untold(&cell->credits[i])) {
+    for (i = 0; i < kind->nquotas; i++) {
+        credit = ngx_http_gate_zone_credit(cell, &kind->quotas[i]);
+
+        if (credit && gate_lease_untold(credit)) {
             return 1;
         }
     }

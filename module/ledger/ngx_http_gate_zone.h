@@ -25,7 +25,7 @@
 #define NGX_HTTP_GATE_QUOTAS    4
 
 /* longest name of an account, and of a kind's suffix */
-#define NGX_HTTP_GATE_NAME_MAX    100
+#define NGX_HTTP_GATE_NAME_MAX    124
 #define NGX_HTTP_GATE_SUFFIX_MAX  32
 
 /* bytes of a node's name: 16 hex digits of the zone, '.', 8 of the account */

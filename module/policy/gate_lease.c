@@ -20,8 +20,8 @@ gate_credit_e
 gate_lease_check(const gate_credit_t *credit, const gate_hold_t *hold,
     uint64_t limit, uint64_t need, uint64_t borrow, uint64_t now)
 {
-    int       named;
-    uint64_t  spent, share, others;
+    int       named, within;
+    uint64_t  spent, share, others, fits;
 
     need = gate_lease_wanted(credit, hold, need, now);
 
@@ -36,9 +36,11 @@ gate_lease_check(const gate_credit_t *credit, const gate_hold_t *hold,
 
     /* a limit that was lowered holds for credit drawn under the old one */
 
-    if (need <= limit
-        && spent <= limit - need
-        && others <= limit - need - spent
+    fits = limit > others ? limit - others : 0;
+
+    within = need <= fits && spent <= fits - need;
+
+    if (within
         && need <= GATE_LIMIT_MAX
         && borrow <= GATE_LIMIT_MAX
         && spent + need <= share + borrow)
@@ -46,13 +48,8 @@ gate_lease_check(const gate_credit_t *credit, const gate_hold_t *hold,
         return GATE_CREDIT_TAKEN;
     }
 
-    if (now < credit->refused_until && need >= credit->refused - spent
-        && spent <= credit->refused)
-    {
-        return GATE_CREDIT_REFUSED;
-    }
-
-    return GATE_CREDIT_SHORT;
+    return now < credit->refused_until && !within
+           ? GATE_CREDIT_REFUSED : GATE_CREDIT_SHORT;
 }
 
 
@@ -211,8 +208,13 @@ gate_lease_claim(const gate_credit_t *credit, gate_claim_t *claim)
 void
 gate_lease_yield(gate_credit_t *credit)
 {
+    uint64_t  idle;
+
     if (credit->share > credit->spent) {
-        credit->share = credit->spent;
+        idle = credit->share - credit->spent;
+
+        credit->share -= idle;
+        credit->seen -= idle < credit->seen ? idle : credit->seen;
     }
 }
 
@@ -238,7 +240,6 @@ gate_lease_grant(gate_credit_t *credit, const gate_grant_t *grant,
     credit->refused_until = 0;
 
     if (grant->refused) {
-        credit->refused = grant->share + grant->room + 1;
         credit->refused_until = asked + GATE_REFUSED_FOR;
         credit->retry = asked + grant->retry;
     }

@@ -37,7 +37,6 @@ typedef struct {
     uint64_t   spent;           /* held or used; above share: borrowed */
     uint64_t   seen;            /* granted to all in the window, when told */
     uint64_t   past_spent;
-    uint64_t   refused;         /* the smallest share that is in vain */
     uint64_t   refused_until;
     uint64_t   retry;           /* when the window opens again */
 } gate_credit_t;
@@ -62,7 +61,6 @@ typedef struct {
     uint64_t   seen;            /* granted to all in the window */
     unsigned   refused:1;       /* what was needed does not fit */
     uint64_t   retry;           /* ms until it may, if refused */
-    uint64_t   room;            /* units left that nobody was granted */
 } gate_grant_t;
 
 
@@ -85,7 +83,7 @@ typedef struct {
  * May need more units be taken on top of a hold now?  A hold of an ended
  * slot needs all that is unused of it again.  borrow: units that may be spent
  * above the share; GATE_UNBOUNDED counts and never refuses.  SHORT: ask the
- * ledger; REFUSED: it was asked a moment ago and the answer covers this.
+ * ledger; REFUSED: it refused a moment ago, and told what others were granted.
  */
 gate_credit_e gate_lease_check(const gate_credit_t *credit,
     const gate_hold_t *hold, uint64_t limit, uint64_t need, uint64_t borrow,

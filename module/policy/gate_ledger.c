@@ -57,7 +57,6 @@ gate_ledger_draw(const gate_ledger_t *ledger, const gate_window_t *window,
     grant->seen = older + grant->share;
     grant->refused = spent > room || need > room - spent;
     grant->retry = 0;
-    grant->room = 0;
 
     if (grant->refused) {
         grant->retry = gate_ledger_retry(window, &slot, history, n,

@@ -70,7 +70,7 @@ take(gate_hold_t *h, uint64_t need)
 static void
 grant(int64_t slot, uint64_t share, uint64_t seen)
 {
-    gate_grant_t  g = { 0, 4000, 0, 0, 0, 0, 0 };
+    gate_grant_t  g = { 0, 4000, 0, 0, 0, 0 };
 
     g.slot = slot;
     g.share = share;
@@ -85,9 +85,9 @@ grant(int64_t slot, uint64_t share, uint64_t seen)
 static void
 refuse(uint64_t need)
 {
-    gate_grant_t  g = { 1000, 4000, 40, 100, 1, 3000, 0 };
+    gate_grant_t  g = { 1000, 4000, 40, 0, 1, 3000 };
 
-    g.room = need - 40 - 1;
+    g.seen = 40 + LIMIT - need + 1;
     gate_lease_grant(&credit, &g, NOW);
 }
 
@@ -594,6 +594,28 @@ a_refusal_covers_more_but_not_less(void **state)
 
 
 static void
+a_refusal_holds_for_the_limit_there_is_now(void **state)
+{
+    (void) state;
+
+    refuse(70);
+
+    /* others have 31 */
+
+    assert_int_equal(gate_lease_check(&credit, &hold, 101, 70, 0, NOW),
+                     GATE_CREDIT_SHORT);
+    assert_int_equal(gate_lease_check(&credit, &hold, 101, 71, 0, NOW),
+                     GATE_CREDIT_REFUSED);
+    assert_int_equal(gate_lease_check(&credit, &hold, 60, 30, 0, NOW),
+                     GATE_CREDIT_REFUSED);
+    assert_int_equal(gate_lease_check(&credit, &hold, 60, 29, 0, NOW),
+                     GATE_CREDIT_TAKEN);
+    assert_int_equal(gate_lease_check(&credit, &hold, 31, 1, 0, NOW),
+                     GATE_CREDIT_REFUSED);
+}
+
+
+static void
 a_refusal_counts_what_was_spent_since(void **state)
 {
     (void) state;
@@ -978,6 +1000,7 @@ main(void)
 
         test(a_refusal_is_believed_for_200_ms),
         test(a_refusal_covers_more_but_not_less),
+        test(a_refusal_holds_for_the_limit_there_is_now),
         test(a_refusal_counts_what_was_spent_since),
         test(a_grant_ends_a_refusal),
         test(a_refusal_is_not_believed_in_the_next_slot),

@@ -111,7 +111,7 @@ typedef struct {
     uint64_t       boot;            /* its clock at the start of history */
     int64_t        drift;           /* parts of a million */
     gate_credit_t  credits[QUOTAS];
-    uint64_t       vain[QUOTAS];    /* share the ledger refused, and until */
+    uint64_t       others[QUOTAS];  /* had so much when it refused, until */
     uint64_t       vain_until[QUOTAS];
 } node_t;
 
@@ -541,7 +541,7 @@ request_look(world_t *w, request_t *r, uint64_t borrow)
         if (credit == GATE_CREDIT_REFUSED) {
             hold_true(w, now < node->vain_until[k]
                          && node->credits[k].spent + r->wanted[k]
-                            >= node->vain[k],
+                            + node->others[k] > w->quotas[k].limit,
                       "P2: refused what the ledger had not refused");
             worst = GATE_CREDIT_REFUSED;
         }
@@ -806,7 +806,7 @@ node_end(world_t *w, int n, const question_t *q, const reply_t *reply)
         }
 
         if (reply->grants[k].refused) {
-            node->vain[k] = credit->refused;
+            node->others[k] = credit->seen - credit->share;
             node->vain_until[k] = q->asked + BELIEVED;
         }
     }
@@ -953,9 +953,8 @@ ledger_print(world_t *w, const question_t *q, const reply_t *reply)
     for (k = 0; k < w->nquotas; k++) {
         g = &reply->grants[k];
 
-        printf(" %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64
-               " %u %" PRIu64, g->slot, g->left, g->share, g->seen,
-               reply->rooms[k], g->refused, g->retry);
+        printf(" %" PRId64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %u %" PRIu64,
+               g->slot, g->left, g->share, g->seen, g->refused, g->retry);
     }
 
     printf("\n");

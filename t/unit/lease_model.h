@@ -74,7 +74,6 @@ typedef struct {
     int            lost;
     uint64_t       last;
     gate_grant_t   grants[QUOTAS];
-    uint64_t       rooms[QUOTAS];
 } reply_t;
 
 
@@ -448,12 +447,6 @@ ledger_done(account_t *account, const question_t *question,
         grant->seen = sum;
         grant->refused = turns[k].refused;
         grant->retry = turns[k].retry;
-
-        grant->room = question->limits[k] > sum
-                      ? question->limits[k] - sum : 0;
-
-        reply->rooms[k] = question->limits[k] > sum
-                          ? question->limits[k] - sum : 0;
 
         if (account->expires < turns[k].slot.end + turns[k].span) {
             account->expires = turns[k].slot.end + turns[k].span;
