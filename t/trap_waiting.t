@@ -38,9 +38,13 @@ $t->backend('chunks', sub {
 $t->backend('known', sub {
     my ($socket, $head) = @_;
 
+    # nginx does not read it all while its header waits
+
     $head =~ m{^GET /(\w*)};
-    print $socket "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n$document";
-    $t->write_file("seen.$1", 'yes');
+    print $socket "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n",
+                  substr $document, 0, 1000;
+    $t->write_file("seen.$1", 'yes') if $1;
+    print $socket substr $document, 1000;
 });
 
 my $redis = $t->redis;
