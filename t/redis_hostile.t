@@ -21,12 +21,12 @@ my $slot = time - time % 86400;
 # A grant as the gate expects it of one quota, but for what is given here.
 
 sub grant {
-    my %o = (lost => 0, slot => $slot, left => 3_600_000, share => 5000,
+    my %o = (epoch => 1, closed => 0, lost => 0, slot => $slot, left => 3_600_000, share => 5000,
              seen => 5000, refused => 0, retry => 0, @_);
 
-    return join "\r\n", '*7', (map { $o{$_} =~ /^\D/ && $o{$_} !~ /^-\d/
+    return join "\r\n", '*9', (map { $o{$_} =~ /^\D/ && $o{$_} !~ /^-\d/
                                      ? $o{$_} : ":$o{$_}" }
-                               qw(lost slot left share seen refused
+                               qw(epoch closed lost slot left share seen refused
                                   retry)), '';
 }
 
@@ -59,12 +59,12 @@ my @said = (
     [ 'no list', "*-1\r\n" ],
     [ 'a list of less than none', "*-2\r\n" ],
     [ 'an empty list', "*0\r\n" ],
-    [ 'a list of texts', "*7\r\n" . "\$1\r\n1\r\n" x 7 ],
-    [ 'a list of nothing', "*7\r\n" . "\$-1\r\n" x 7 ],
-    [ 'a list of lists', "*7\r\n" . "*1\r\n:1\r\n" x 7 ],
-    [ 'a list of errors', "*7\r\n" . "-ERR\r\n" x 7 ],
-    [ 'too few numbers', "*6\r\n" . ":1\r\n" x 6 ],
-    [ 'too many numbers', "*8\r\n" . ":1\r\n" x 8 ],
+    [ 'a list of texts', "*9\r\n" . "\$1\r\n1\r\n" x 9 ],
+    [ 'a list of nothing', "*9\r\n" . "\$-1\r\n" x 9 ],
+    [ 'a list of lists', "*9\r\n" . "*1\r\n:1\r\n" x 9 ],
+    [ 'a list of errors', "*9\r\n" . "-ERR\r\n" x 9 ],
+    [ 'too few numbers', "*8\r\n" . ":1\r\n" x 8 ],
+    [ 'too many numbers', "*10\r\n" . ":1\r\n" x 10 ],
     [ 'a list of 2^31 - 1', "*2147483647\r\n" ],
     [ 'a list of 2^31', "*2147483648\r\n" ],
     [ 'a list of 1024', "*1024\r\n" . ":1\r\n" x 1024 ],
@@ -77,6 +77,10 @@ my @said = (
     [ 'a line without an end', ':' . '1' x $mib ],
     [ 'what RESP3 has', "%1\r\n+a\r\n:1\r\n" ],
     [ 'an unasked reply besides', ":1\r\n$grant" ],
+    [ 'an epoch of 0', grant(epoch => 0) ],
+    [ 'a negative epoch', grant(epoch => -1) ],
+    [ 'closed for less than nothing', grant(closed => -1) ],
+    [ 'closed for ever', grant(closed => $beyond) ],
     [ 'a slot of 0', grant(slot => 0) ],
     [ 'a slot beyond time', grant(slot => $beyond) ],
     [ 'a negative slot', grant(slot => -$slot) ],
@@ -108,6 +112,20 @@ my @greeted = (
     [ 'greeting: a text of 2^31 - 1', "\$2147483647\r\n" ],
 );
 
+# said to a beat
+
+my @beaten = (
+    [ 'beat: garbage', "What do you want?\r\n" ],
+    [ 'beat: a status', "+OK\r\n" ],
+    [ 'beat: a grant', $grant ],
+    [ 'beat: an epoch of 0', "*2\r\n:0\r\n:0\r\n" ],
+    [ 'beat: closed for ever', "*2\r\n:1\r\n:$beyond\r\n" ],
+    [ 'beat: a list of texts', "*2\r\n\$1\r\n1\r\n\$1\r\n1\r\n" ],
+    [ 'beat: -NOSCRIPT without end', "-NOSCRIPT No matching script\r\n" ],
+    [ 'beat: nothing', '' ],
+    [ 'beat: the end', '', 1 ],
+);
+
 my $t = Test::Gate->new;
 
 $t->countries('203.0.113.0/24' => 'JP');
@@ -121,7 +139,7 @@ my $parent = $$;
 my $fake = fork // die "fork: $!";
 
 if (!$fake) {
-    eval { fake(@said, @greeted) };
+    eval { fake(@said, @beaten, @greeted) };
     $t->write_file('fake.error', $@);
     kill KILL => $$;
 }
@@ -144,7 +162,7 @@ my @workers = sort $nginx->workers;
 my $memory = memory();
 my $n = 0;
 
-for (@said, @greeted) {
+for (@said, @beaten, @greeted) {
     my ($what) = @$_;
     my %status;
 
@@ -199,8 +217,8 @@ sub memory {
     return $sum;
 }
 
-# Answers each question with what the file "says" names, each other command
-# with +OK unless it is the greeting that is to be answered so.
+# Answers each question, or beat, or greeting, with what the file "says" names,
+# and what it does not name with what Redis would say.
 
 sub fake {
     my @all = @_;
@@ -244,19 +262,19 @@ sub command {
 
     my ($n) = $$heard =~ /^\*(\d+)\r\n/ or return;
     my $at = length $&;
-    my $name;
+    my @words;
 
     for (1 .. $n) {
         substr($$heard, $at) =~ /^\$(\d+)\r\n/ or return;
         my $end = $at + length($&) + $1 + 2;
         length $$heard >= $end or return;
-        $name //= substr $$heard, $at + length $&, $1;
+        push @words, substr $$heard, $at + length $&, $1;
         $at = $end;
     }
 
     substr $$heard, 0, $at, '';
 
-    return $name;
+    return $words[0] =~ /^EVAL/ && $words[2] == 1 ? 'beat' : $words[0];
 }
 
 # False: the connection is to be closed.
@@ -265,14 +283,20 @@ sub say_to {
     my ($peer, $name, $n, $all) = @_;
 
     my ($what, $say, $close) = @{ $all->[$n] };
-    my $greeting = $what =~ /^greeting/;
+    my ($to) = $what =~ /^(greeting|beat):/;
+
+    $to //= 'question';
+    $name = 'question' if $name =~ /^EVAL/;
+    $name = 'greeting' if $name !~ /^(question|beat)$/;
 
     # a connection that was greeted before has to come again
 
-    return 0 if $name =~ /^EVAL/ && $greeting;
+    return 0 if $name ne 'greeting' && $to eq 'greeting';
 
-    if ($name !~ /^EVAL/ && !$greeting) {
-        syswrite $peer, "+OK\r\n";
+    if ($name ne $to) {
+        syswrite $peer, $name eq 'greeting' ? "+OK\r\n"
+                      : $name eq 'beat' ? "*2\r\n:1\r\n:0\r\n"
+                                        : "-ERR no\r\n";
         return 1;
     }
 

@@ -4,8 +4,9 @@
 # same questions, late and repeated ones too, through losses of memory, and
 # must answer alike, field by field.
 #
-# Redis' clock cannot be set, so this is the one thing replaced in a script:
-# redis.call('TIME') becomes KEYS[2] and KEYS[3].
+# Redis' clock cannot be set, so this is replaced in a script: redis.call('TIME')
+# becomes KEYS[2] and KEYS[3]; and KEYS[4] is the server's run id.  Epochs have
+# a test of their own.
 #
 #   GATE_HISTORY=100000 GATE_SEED=7 prove t/scripts.t
 
@@ -110,9 +111,14 @@ sub question {
 	my ($argv, $want) = $line =~ /^\w+ (.*) = (.*)$/ or die "model: $line\n";
 	my ($ms, @argv) = split(/ /, $argv);
 
-	my $reply = ask('EVALSHA', $sha{$verb}, 3, 'account', int($ms / 1000),
-		$ms % 1000 * 1000, @argv);
-	my $got = ref $reply ? "@$reply" : $reply;
+	# the epoch has long begun, the node has nothing else to tell
+
+	ask('HSET', 'epoch', 'id', 1, 'run', 'R', 'open', 0);
+
+	my $reply = ask('EVALSHA', $sha{$verb}, 5, 'account', int($ms / 1000),
+		$ms % 1000 * 1000, 'R', 'epoch', @argv[0 .. 2], 0,
+		@argv[3 .. $#argv]);
+	my $got = ref $reply ? "@$reply[2 .. $#$reply]" : $reply;
 
 	$asked++;
 
@@ -125,16 +131,17 @@ sub script {
 	my ($name) = @_;
 	my $text = '';
 
-	for my $file ("$root/module/ledger/account.lua",
-		"$root/module/ledger/$name.lua")
-	{
-		open(my $fh, '<', $file) or die "$file: $!\n";
+	for my $file (qw/ epoch account /, $name) {
+		open(my $fh, '<', "$root/module/ledger/$file.lua")
+			or die "$file: $!\n";
 		local $/;
 		$text .= <$fh>;
 	}
 
 	$text =~ s/redis\.call\('TIME'\)/{ KEYS[2], KEYS[3] }/g == 1
 		or die "the scripts look at the clock once\n";
+	$text =~ s/redis\.call\('INFO', 'server'\):match\S+/KEYS[4]/g == 1
+		or die "the scripts ask for the server once\n";
 
 	return $text;
 }

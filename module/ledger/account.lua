@@ -1,4 +1,5 @@
--- What draw.lua and settle.lua share: this text stands in front of each.
+-- What draw.lua and settle.lua share: this text stands in front of each, behind
+-- epoch.lua.
 --
 -- One hash is one account, one user under one policy.  Its fields:
 --   <quota>:<slot>         granted in that slot, epoch seconds, to all nodes;
@@ -7,23 +8,21 @@
 --   #<node>                the number of the node's last question
 --
 -- KEYS[1]   the account
+-- KEYS[2]   the epoch
 -- ARGV      node, number of this question, number of the last one that was
---           answered, then for each quota 14: name, per (h d w m or t),
---           length, offset, limit, slot, share, spent, seen, past,
---           past spent, need, more, lease  (gate_claim_t tells them)
--- RETURNS   1 if this account had lost something that the node knew, else 0,
---           then for each quota 6: slot, ms left of it, share, seen,
---           refused (1 or 0), ms until it may fit
+--           answered, 1 if the node has more to tell of an epoch before, then
+--           for each quota 14: name, per (h d w m or t), length, offset,
+--           limit, slot, share, spent, seen, past, past spent, need, more,
+--           lease  (gate_claim_t tells them)
+-- RETURNS   id of the epoch, ms until it opens, 1 if this account had lost
+--           something that the node knew, else 0, then for each quota 6: slot,
+--           ms left of it, share, seen, refused (1 or 0), ms until it may fit
 --
 -- A question says where the node stands, so asking twice is asking once.  One
 -- that comes after a later one is answered with the error STALE.
 
 local SLOTS = 12
 local DAY = 86400
-
-local time = redis.call('TIME')
-local now = tonumber(time[1])
-local now_ms = now * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local key, node = KEYS[1], ARGV[1]
 local number, answered = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -37,10 +36,6 @@ end
 
 local function get(field)
     return tonumber(account[field] or 0) or 0
-end
-
-local function text(n)
-    return string.format('%.0f', n)
 end
 
 local function set(field, n)
@@ -125,7 +120,7 @@ end
 
 local quotas, named = {}, {}
 
-for i = 4, #ARGV, 14 do
+for i = 5, #ARGV, 14 do
     local q = {
         name = ARGV[i], per = ARGV[i + 1],
         length = tonumber(ARGV[i + 2]), offset = tonumber(ARGV[i + 3]),
@@ -307,10 +302,18 @@ for _, q in ipairs(quotas) do
     end
 end
 
+if lost == 1 and closed() == 0 then
+    begin(LOST)
+end
+
+if ARGV[4] == '1' then
+    prolong()
+end
+
 -- writes what changed and builds the reply
 
 local function done()
-    local until_s, reply = now, { lost }
+    local until_s, reply = now, { epoch.id, closed(), lost }
     local write, drop = {}, {}
 
     set('#' .. node, number)

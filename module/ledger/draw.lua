@@ -1,5 +1,5 @@
 -- Draw: grants an account the units that are needed, all quotas or none, and
--- an idle lease on top while there is plenty.
+-- an idle lease on top while there is plenty; nothing before the epoch opens.
 --
 -- KEYS, ARGV, RETURNS: as account.lua says, whose text stands in front.
 
@@ -51,15 +51,18 @@ local function draw(q)
     return math.max(want + more + lease, q.floor)
 end
 
-local shares, refused = {}, false
+local shares, none = {}, closed() > 0
 
 for i, q in ipairs(quotas) do
-    shares[i] = draw(q)
-    refused = refused or q.refused
+    shares[i] = none and q.floor or draw(q)
 end
 
 for i, q in ipairs(quotas) do
-    share(q, q.slot_now, refused and q.floor or shares[i])
+    none = none or q.refused
+end
+
+for i, q in ipairs(quotas) do
+    share(q, q.slot_now, none and q.floor or shares[i])
 end
 
 return done()

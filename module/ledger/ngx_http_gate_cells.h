@@ -34,6 +34,8 @@ typedef struct {
     uint32_t                      ledger;   /* its cell, 0: none */
     uint32_t                      incarnation;
     uint32_t                      users;    /* requests that hold credit */
+    uint32_t                      epoch;    /* in which it was answered */
+    uint32_t                      unused;
     uint64_t                      number;   /* of the last question */
     uint64_t                      answered;
     ngx_msec_t                    used;
@@ -49,7 +51,7 @@ typedef struct {
 
 typedef struct {
     uint32_t                      next;     /* where a cell has it: free */
-    uint8_t                       unused[60];
+    uint8_t                       unused[68];
     uint8_t                       type;     /* where a cell has it */
     gate_ledger_t                 quotas[NGX_HTTP_GATE_QUOTAS];
 } ngx_http_gate_ledger_cell_t;
@@ -77,6 +79,10 @@ typedef struct {
     uint32_t                      incarnations;
     uint32_t                      mask;
     uint32_t                      generation;
+    uint32_t                      restate;  /* cells to be told again, if so */
+    uint32_t                      again;    /* and another pass after this */
+    uint64_t                      epoch;    /* of Redis; 0: not known */
+    ngx_msec_t                    beat;     /* when it was looked for */
     uint32_t                     *buckets;
     ngx_http_gate_cell_t         *table;    /* cell n is table[n - 1] */
 } ngx_http_gate_cells_t;

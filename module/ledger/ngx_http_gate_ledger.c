@@ -8,34 +8,24 @@
 
 #include "ngx_http_gate_ledger.h"
 
-#include <ngx_sha1.h>
-
-#include "ngx_http_gate_scripts.h"
+#include "ngx_http_gate_script.h"
 
 
 /* how often idle accounts are looked for; and settled at once at the most */
 #define NGX_HTTP_GATE_SWEEP       250
 #define NGX_HTTP_GATE_SETTLES     256
 
+/* the same while Redis is away, or told what it lost */
+#define NGX_HTTP_GATE_HURRY       25
+
+/* how often a host looks for a new epoch: see epoch.lua */
+#define NGX_HTTP_GATE_BEAT        1000
+
 /* sweeps of a worker that is leaving while Redis is away, then it goes */
 #define NGX_HTTP_GATE_FAREWELL    8
 
 /* another worker asks about the account: look again after */
 #define NGX_HTTP_GATE_ELSEWHERE   5
-
-#define NGX_HTTP_GATE_ARGS        14
-#define NGX_HTTP_GATE_GRANTS      6
-#define NGX_HTTP_GATE_ARGC_MAX                                               \
-    (7 + NGX_HTTP_GATE_ARGS * NGX_HTTP_GATE_QUOTAS)
-
-/* a slot's remaining ms at most: a month, or a twelfth of 400 days */
-#define NGX_HTTP_GATE_LEFT_MAX    ((long long) 34 * 86400 * 1000)
-
-
-typedef struct {
-    ngx_str_t                     text;
-    u_char                        sha1[40];
-} ngx_http_gate_script_t;
 
 
 struct ngx_http_gate_asking_s {
@@ -60,19 +50,18 @@ struct ngx_http_gate_ledger_s {
     ngx_msec_t                    timeout;  /* until a question is given up */
     ngx_rbtree_t                  askings;
     ngx_rbtree_node_t             sentinel;
-    ngx_http_gate_script_t        draw;
-    ngx_http_gate_script_t        settle;
+    ngx_http_gate_script_t        scripts[NGX_HTTP_GATE_SCRIPTS];
     ngx_event_t                   sweep;
     ngx_log_t                    *log;
     ngx_uint_t                    failing;  /* it was said */
+    ngx_uint_t                    beating;  /* a beat is under way */
+    ngx_uint_t                    reload;   /* and Redis has not its script */
     ngx_uint_t                    farewell;
     ngx_http_gate_question_t     *idle;
     u_char                       *names;
 };
 
 
-static void ngx_http_gate_ledger_script(ngx_http_gate_script_t *script,
-    const u_char *text, size_t len);
 static ngx_http_gate_asking_t *ngx_http_gate_ledger_open(
     ngx_http_gate_ledger_t *ledger, const ngx_str_t *name, uint32_t hash,
     const ngx_http_gate_kind_t *kind);
@@ -83,26 +72,20 @@ static void ngx_http_gate_ledger_claim(ngx_http_gate_asking_t *asking);
 static void ngx_http_gate_ledger_wake(ngx_http_gate_asking_t *asking,
     ngx_int_t rc);
 static ngx_int_t ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking);
-static u_char *ngx_http_gate_ledger_quota(ngx_str_t *arg, u_char *p,
-    ngx_http_gate_question_t *question, ngx_uint_t n);
-static u_char *ngx_http_gate_ledger_number(ngx_str_t *arg, u_char *p,
-    uint64_t n);
 static void ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply);
-static ngx_int_t ngx_http_gate_ledger_grants(ngx_http_gate_asking_t *asking,
-    redisReply *reply, gate_grant_t *grants);
+static void ngx_http_gate_ledger_error(ngx_http_gate_asking_t *asking,
+    redisReply *reply);
 static void ngx_http_gate_ledger_failed(ngx_http_gate_ledger_t *ledger,
     const char *what, size_t len);
 static void ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
-    const gate_grant_t *grants, ngx_int_t rc);
+    const ngx_http_gate_answer_t *answer, ngx_int_t rc);
 static void ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger,
     ngx_uint_t all);
-static void ngx_http_gate_ledger_ping_handler(void *data, redisReply *reply);
+static void ngx_http_gate_ledger_beat(ngx_http_gate_ledger_t *ledger);
+static void ngx_http_gate_ledger_beaten(void *data, redisReply *reply);
+static void ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger);
 static void ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger);
-
-
-/* the letters of gate_per_e in the scripts */
-static const u_char  ngx_http_gate_per[] = "hdwmt";
 
 
 ngx_http_gate_ledger_t *
@@ -139,10 +122,7 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
     ngx_rbtree_init(&ledger->askings, &ledger->sentinel,
                     ngx_str_rbtree_insert_value);
 
-    ngx_http_gate_ledger_script(&ledger->draw, ngx_http_gate_draw_script,
-                                sizeof(ngx_http_gate_draw_script) - 1);
-    ngx_http_gate_ledger_script(&ledger->settle, ngx_http_gate_settle_script,
-                                sizeof(ngx_http_gate_settle_script) - 1);
+    ngx_http_gate_script_init(ledger->scripts);
 
     ledger->redis = ngx_http_gate_redis_create(cycle->pool, redis, cycle->log);
     if (ledger->redis == NULL) {
@@ -156,24 +136,6 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
     ngx_add_timer(&ledger->sweep, NGX_HTTP_GATE_SWEEP);
 
     return ledger;
-}
-
-
-static void
-ngx_http_gate_ledger_script(ngx_http_gate_script_t *script,
-    const u_char *text, size_t len)
-{
-    u_char      digest[20];
-    ngx_sha1_t  sha1;
-
-    script->text.data = (u_char *) text;
-    script->text.len = len;
-
-    ngx_sha1_init(&sha1);
-    ngx_sha1_update(&sha1, text, len);
-    ngx_sha1_final(digest, &sha1);
-
-    ngx_hex_dump(script->sha1, digest, sizeof(digest));
 }
 
 
@@ -482,54 +444,16 @@ ngx_http_gate_ledger_wake(ngx_http_gate_asking_t *asking, ngx_int_t rc)
 static ngx_int_t
 ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
 {
-    u_char                    *p, key[256 + NGX_HTTP_GATE_NAME_MAX];
-    u_char                     buf[NGX_HTTP_GATE_ARGC_MAX * NGX_INT64_LEN];
-    ngx_str_t                  argv[NGX_HTTP_GATE_ARGC_MAX], *arg;
-    ngx_uint_t                 i;
-    ngx_http_gate_script_t    *script;
-    ngx_http_gate_ledger_t    *ledger;
-    ngx_http_gate_question_t  *question;
+    ngx_http_gate_ledger_t   *ledger;
+    ngx_http_gate_command_t   command;
 
     ledger = asking->ledger;
-    question = &asking->question;
-    script = question->settle ? &ledger->settle : &ledger->draw;
 
-    arg = argv;
-    p = buf;
-
-    if (asking->reload) {
-        ngx_str_set(arg, "EVAL");
-        arg[1] = script->text;
-
-    } else {
-        ngx_str_set(arg, "EVALSHA");
-        arg[1].len = sizeof(script->sha1);
-        arg[1].data = script->sha1;
-    }
-
-    arg += 2;
-    p = ngx_http_gate_ledger_number(arg++, p, 1);
-
-    arg->data = key;
-    arg->len = ngx_snprintf(key, sizeof(key), "%V:%V", &ledger->prefix,
-                            &question->name) - key;
-    arg++;
-
-    arg->data = question->node;
-    arg->len = NGX_HTTP_GATE_NODE_LEN;
-    arg++;
-
-    p = ngx_http_gate_ledger_number(arg++, p, question->number);
-    p = ngx_http_gate_ledger_number(arg++, p, question->answered);
-
-    for (i = 0; i < question->kind->nquotas; i++) {
-        p = ngx_http_gate_ledger_quota(arg, p, question, i);
-        arg += NGX_HTTP_GATE_ARGS;
-    }
-
+    ngx_http_gate_script_command(&command, ledger->scripts, asking->reload,
+                                 &ledger->prefix, &asking->question);
     asking->sent = 1;
 
-    if (ngx_http_gate_redis_ask(ledger->redis, arg - argv, argv,
+    if (ngx_http_gate_redis_ask(ledger->redis, command.argc, command.argv,
                                 ngx_http_gate_ledger_reply_handler, asking)
         != NGX_OK)
     {
@@ -541,65 +465,12 @@ ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
 }
 
 
-/* the arguments of one quota, in the order that account.lua has them */
-
-static u_char *
-ngx_http_gate_ledger_quota(ngx_str_t *arg, u_char *p,
-    ngx_http_gate_question_t *question, ngx_uint_t n)
-{
-    const gate_claim_t           *claim;
-    const ngx_http_gate_quota_t  *quota;
-
-    quota = &question->kind->quotas[n];
-    claim = &question->claims[n];
-
-    *arg++ = quota->name;
-
-    arg->data = (u_char *) &ngx_http_gate_per[quota->window.per];
-    arg->len = 1;
-    arg++;
-
-    p = ngx_http_gate_ledger_number(arg++, p, quota->window.length);
-
-    arg->data = p;
-    p = ngx_sprintf(p, "%L", (int64_t) quota->window.offset);
-    arg->len = p - arg->data;
-    arg++;
-
-    p = ngx_http_gate_ledger_number(arg++, p, question->limits[n]);
-    p = ngx_http_gate_ledger_number(arg++, p, claim->slot);
-    p = ngx_http_gate_ledger_number(arg++, p, claim->share);
-    p = ngx_http_gate_ledger_number(arg++, p, claim->spent);
-    p = ngx_http_gate_ledger_number(arg++, p, claim->seen);
-    p = ngx_http_gate_ledger_number(arg++, p, claim->past);
-    p = ngx_http_gate_ledger_number(arg++, p, claim->past_spent);
-    p = ngx_http_gate_ledger_number(arg++, p, claim->need);
-    p = ngx_http_gate_ledger_number(arg++, p, claim->more);
-    p = ngx_http_gate_ledger_number(arg, p, claim->lease);
-
-    return p;
-}
-
-
-/* a number, at most what a Lua number holds exactly */
-
-static u_char *
-ngx_http_gate_ledger_number(ngx_str_t *arg, u_char *p, uint64_t n)
-{
-    arg->data = p;
-    p = ngx_sprintf(p, "%uL", ngx_min(n, GATE_LIMIT_MAX));
-    arg->len = p - arg->data;
-
-    return p;
-}
-
-
 static void
 ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply)
 {
-    gate_grant_t             grants[NGX_HTTP_GATE_QUOTAS];
-    ngx_http_gate_asking_t  *asking = data;
+    ngx_http_gate_asking_t *asking = data;
 
+    ngx_http_gate_answer_t   answer;
     ngx_http_gate_ledger_t  *ledger;
 
     ledger = asking->ledger;
@@ -610,33 +481,23 @@ ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply)
     }
 
     if (reply->type == REDIS_REPLY_ERROR) {
-
-        if (!asking->reload
-            && ngx_strncmp(reply->str, "NOSCRIPT", sizeof("NOSCRIPT") - 1)
-               == 0)
-        {
-            asking->reload = 1;
-
-            if (ngx_http_gate_ledger_send(asking) == NGX_OK) {
-                return;
-            }
-
-        } else if (ngx_strncmp(reply->str, "STALE", sizeof("STALE") - 1) == 0)
-        {
-            ngx_http_gate_ledger_end(asking, NULL, NGX_OK);
-            return;
-        }
-
-        ngx_http_gate_ledger_failed(ledger, reply->str, reply->len);
-        ngx_http_gate_ledger_end(asking, NULL, NGX_ERROR);
+        ngx_http_gate_ledger_error(asking, reply);
         return;
     }
 
-    if (ngx_http_gate_ledger_grants(asking, reply, grants) != NGX_OK) {
+    if (ngx_http_gate_script_reply(reply, &asking->question, &answer)
+        != NGX_OK)
+    {
         ngx_http_gate_ledger_failed(ledger, "no grant in the reply",
                                     sizeof("no grant in the reply") - 1);
         ngx_http_gate_ledger_end(asking, NULL, NGX_ERROR);
         return;
+    }
+
+    if (answer.lost) {
+        ngx_log_error(NGX_LOG_INFO, ledger->log, 0,
+                      "gate: redis had lost the count of account \"%V\", "
+                      "it was told again", &asking->question.name);
     }
 
     ledger->farewell = 0;
@@ -647,71 +508,29 @@ ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply)
                       "gate: redis grants again");
     }
 
-    ngx_http_gate_ledger_end(asking, grants, NGX_OK);
+    ngx_http_gate_ledger_end(asking, &answer, NGX_OK);
 }
 
 
-/* every number is somebody else's until it was looked at */
-
-static ngx_int_t
-ngx_http_gate_ledger_grants(ngx_http_gate_asking_t *asking, redisReply *reply,
-    gate_grant_t *grants)
+static void
+ngx_http_gate_ledger_error(ngx_http_gate_asking_t *asking, redisReply *reply)
 {
-    size_t         i, k;
-    long long      n[NGX_HTTP_GATE_GRANTS];
-    gate_grant_t  *grant;
-
-    static const long long  most[NGX_HTTP_GATE_GRANTS] = {
-        NGX_MAX_INT32_VALUE * 2LL, NGX_HTTP_GATE_LEFT_MAX,
-        2 * GATE_LIMIT_MAX, 2 * GATE_LIMIT_MAX, 1,
-        (GATE_WINDOW_MAX + GATE_WINDOW_MAX / GATE_SLOTS) * 1000LL
-    };
-
-    if (reply->type != REDIS_REPLY_ARRAY
-        || reply->elements != 1 + NGX_HTTP_GATE_GRANTS
-                                  * asking->question.kind->nquotas)
+    if (ngx_strncmp(reply->str, "NOSCRIPT", sizeof("NOSCRIPT") - 1) == 0
+        && !asking->reload)
     {
-        return NGX_ERROR;
-    }
+        asking->reload = 1;
 
-    for (i = 0; i < reply->elements; i++) {
-        if (reply->element[i] == NULL
-            || reply->element[i]->type != REDIS_REPLY_INTEGER)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    if (reply->element[0]->integer) {
-        ngx_log_error(NGX_LOG_WARN, asking->ledger->log, 0,
-                      "gate: redis had lost the count of account \"%V\", "
-                      "it was told again", &asking->question.name);
-    }
-
-    for (i = 0; i < asking->question.kind->nquotas; i++) {
-
-        for (k = 0; k < NGX_HTTP_GATE_GRANTS; k++) {
-            n[k] = reply->element[1 + i * NGX_HTTP_GATE_GRANTS + k]->integer;
-
-            if (n[k] < 0 || n[k] > most[k]) {
-                return NGX_ERROR;
-            }
+        if (ngx_http_gate_ledger_send(asking) == NGX_OK) {
+            return;
         }
 
-        grant = &grants[i];
-        grant->slot = n[0];
-        grant->left = n[1];
-        grant->share = n[2];
-        grant->seen = n[3];
-        grant->refused = (unsigned) n[4];
-        grant->retry = n[5];
-
-        if (grant->slot == 0) {
-            return NGX_ERROR;
-        }
+    } else if (ngx_strncmp(reply->str, "STALE", sizeof("STALE") - 1) == 0) {
+        ngx_http_gate_ledger_end(asking, NULL, NGX_OK);
+        return;
     }
 
-    return NGX_OK;
+    ngx_http_gate_ledger_failed(asking->ledger, reply->str, reply->len);
+    ngx_http_gate_ledger_end(asking, NULL, NGX_ERROR);
 }
 
 
@@ -730,12 +549,27 @@ ngx_http_gate_ledger_failed(ngx_http_gate_ledger_t *ledger, const char *what,
 
 static void
 ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
-    const gate_grant_t *grants, ngx_int_t rc)
+    const ngx_http_gate_answer_t *answer, ngx_int_t rc)
 {
     asking->sent = 0;
 
-    ngx_http_gate_zone_end(asking->ledger->zone, &asking->question, grants);
-    ngx_http_gate_ledger_wake(asking, rc);
+    if (ngx_http_gate_zone_end(asking->ledger->zone, &asking->question,
+                               answer ? answer->epoch : 0,
+                               answer ? answer->grants : NULL))
+    {
+        ngx_http_gate_ledger_restate(asking->ledger);
+    }
+
+    if (answer && answer->closed && !ngx_queue_empty(&asking->waiting)) {
+
+        /* nothing was granted, they ask again when something may be */
+
+        ngx_add_timer(&asking->timer, answer->closed + 1);
+
+    } else {
+        ngx_http_gate_ledger_wake(asking, rc);
+    }
+
     ngx_http_gate_ledger_leave(asking->ledger);
 }
 
@@ -748,7 +582,7 @@ ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
 static void
 ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev)
 {
-    ngx_uint_t               n;
+    ngx_uint_t               n, hurry;
     ngx_http_gate_ledger_t  *ledger;
 
     ledger = ev->data;
@@ -757,10 +591,19 @@ ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev)
         return;
     }
 
+    if (!ngx_http_gate_redis_ready(ledger->redis)
+        || ngx_http_gate_zone_beat(ledger->zone, NGX_HTTP_GATE_BEAT))
+    {
+        ngx_http_gate_ledger_beat(ledger);
+    }
+
     n = ngx_http_gate_ledger_settle(ledger, ngx_exiting);
 
     if (!ngx_exiting) {
-        ngx_add_timer(ev, NGX_HTTP_GATE_SWEEP);
+        hurry = ngx_http_gate_zone_restating(ledger->zone)
+                || !ngx_http_gate_redis_ready(ledger->redis);
+
+        ngx_add_timer(ev, hurry ? NGX_HTTP_GATE_HURRY : NGX_HTTP_GATE_SWEEP);
         return;
     }
 
@@ -782,18 +625,13 @@ ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger, ngx_uint_t all)
     ngx_http_gate_asking_t    *asking;
     ngx_http_gate_question_t  *idle;
 
-    static ngx_str_t  const ping = ngx_string("PING");
-
     n = ngx_http_gate_zone_idle(ledger->zone, all, ledger->idle,
                                 NGX_HTTP_GATE_SETTLES, ledger->names);
 
     if (n && !ngx_http_gate_redis_ready(ledger->redis)) {
 
-        /* credit is kept while nobody takes it back; the call connects */
+        /* credit is kept while nobody takes it back */
 
-        (void) ngx_http_gate_redis_ask(ledger->redis, 1, &ping,
-                                       ngx_http_gate_ledger_ping_handler,
-                                       ledger);
         return n;
     }
 
@@ -820,11 +658,80 @@ ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger, ngx_uint_t all)
 }
 
 
-static void
-ngx_http_gate_ledger_ping_handler(void *data, redisReply *reply)
-{
-    /* the next sweep sees whether Redis is there */
+/* looks for a new epoch; and connects, if there is no connection */
 
-    (void) data;
-    (void) reply;
+static void
+ngx_http_gate_ledger_beat(ngx_http_gate_ledger_t *ledger)
+{
+    ngx_http_gate_command_t  command;
+
+    if (ledger->beating) {
+        return;
+    }
+
+    ngx_http_gate_script_command(&command, ledger->scripts, ledger->reload,
+                                 &ledger->prefix, NULL);
+
+    ledger->beating = ngx_http_gate_redis_ask(ledger->redis, command.argc,
+                                              command.argv,
+                                              ngx_http_gate_ledger_beaten,
+                                              ledger)
+                      == NGX_OK;
+}
+
+
+static void
+ngx_http_gate_ledger_beaten(void *data, redisReply *reply)
+{
+    ngx_http_gate_ledger_t *ledger = data;
+
+    ngx_uint_t              reload;
+    ngx_http_gate_answer_t  answer;
+
+    ledger->beating = 0;
+
+    if (reply == NULL) {
+        return;
+    }
+
+    reload = ledger->reload;
+    ledger->reload = 0;
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+
+        if (ngx_strncmp(reply->str, "NOSCRIPT", sizeof("NOSCRIPT") - 1) == 0
+            && !reload)
+        {
+            ledger->reload = 1;
+            ngx_http_gate_ledger_beat(ledger);
+
+        } else {
+            ngx_http_gate_ledger_failed(ledger, reply->str, reply->len);
+        }
+
+        return;
+    }
+
+    if (ngx_http_gate_script_reply(reply, NULL, &answer) != NGX_OK) {
+        ngx_http_gate_ledger_failed(ledger, "no epoch in the reply",
+                                    sizeof("no epoch in the reply") - 1);
+        return;
+    }
+
+    if (ngx_http_gate_zone_epoch(ledger->zone, answer.epoch)) {
+        ngx_http_gate_ledger_restate(ledger);
+    }
+}
+
+
+static void
+ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger)
+{
+    ngx_log_error(NGX_LOG_WARN, ledger->log, 0,
+                  "gate: redis lost its memory, or another took its place: "
+                  "it is told again what this host knows");
+
+    if (ledger->sweep.timer_set) {
+        ngx_add_timer(&ledger->sweep, 1);
+    }
 }

@@ -21,7 +21,7 @@
 
 /* the pause after a failure, doubled each time, ms */
 #define NGX_HTTP_GATE_REDIS_PAUSE     50
-#define NGX_HTTP_GATE_REDIS_PAUSE_MAX 500
+#define NGX_HTTP_GATE_REDIS_PAUSE_MAX 200
 
 
 typedef enum {

@@ -51,6 +51,14 @@ static ngx_int_t ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
     const uint64_t *needs, uint64_t borrow, gate_quota_fact_t *facts,
     uint64_t now);
+static ngx_uint_t ngx_http_gate_zone_restate(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_question_t *questions, ngx_uint_t n, u_char *text);
+static ngx_uint_t ngx_http_gate_zone_asking(ngx_http_gate_cell_t *cell);
+static void ngx_http_gate_zone_ask(ngx_http_gate_question_t *question,
+    ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind,
+    u_char *text);
+static ngx_uint_t ngx_http_gate_zone_enter_epoch(
+    ngx_http_gate_cells_t *cells, uint64_t epoch);
 static const ngx_http_gate_kind_t *ngx_http_gate_zone_kind(
     ngx_http_gate_zone_t *zone, uint32_t hash);
 static ngx_uint_t ngx_http_gate_zone_rich(ngx_http_gate_cell_t *cell,
@@ -492,8 +500,7 @@ ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
 
     cell = &cells->table[n - 1];
 
-    if (cell->asking && (ngx_msec_int_t) (cell->asking - ngx_current_msec) > 0)
-    {
+    if (ngx_http_gate_zone_asking(cell)) {
         ngx_http_gate_zone_unlock(zone);
         return NGX_BUSY;
     }
@@ -515,6 +522,7 @@ ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
     cell->asking = ngx_current_msec + timeout;
     cell->untold = 1;
 
+    q->more = cells->restate > 0;
     q->answered = cell->answered;
     q->number = ++cell->number;
     q->incarnation = cell->incarnation;
@@ -531,17 +539,19 @@ ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
 }
 
 
-void
+ngx_uint_t
 ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_question_t *q, const gate_grant_t *grants)
+    ngx_http_gate_question_t *q, uint64_t epoch, const gate_grant_t *grants)
 {
     uint32_t                  n;
-    ngx_uint_t                i;
+    ngx_uint_t                i, entered;
     gate_credit_t            *credit;
     ngx_http_gate_cell_t     *cell;
     ngx_http_gate_cells_t    *cells;
 
     cells = ngx_http_gate_zone_lock(zone);
+
+    entered = grants ? ngx_http_gate_zone_enter_epoch(cells, epoch) : 0;
 
     n = ngx_http_gate_cells_find(cells, 0, q->hash, &q->name);
     cell = n ? &cells->table[n - 1] : NULL;
@@ -558,6 +568,8 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
         if (grants) {
             cell->answered = q->number;
             cell->untold = 0;
+            cell->epoch = (uint32_t) epoch;
+            cells->beat = ngx_current_msec;
 
             for (i = 0; i < q->kind->nquotas; i++) {
                 credit = ngx_http_gate_zone_credit(cell,
@@ -580,6 +592,8 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
     }
 
     ngx_http_gate_zone_unlock(zone);
+
+    return entered;
 }
 
 
@@ -593,10 +607,11 @@ ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone, ngx_uint_t all,
     const ngx_http_gate_kind_t  *kind;
     ngx_http_gate_cells_t       *cells;
 
-    found = 0;
     walked = 0;
 
     cells = ngx_http_gate_zone_lock(zone);
+
+    found = ngx_http_gate_zone_restate(zone, questions, n, text);
 
     for (i = cells->active; i && found < n && walked < NGX_HTTP_GATE_WALK;
          i = next)
@@ -613,25 +628,146 @@ ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone, ngx_uint_t all,
         }
 
         if (kind == NULL
-            || (cell->asking
-                && (ngx_msec_int_t) (cell->asking - ngx_current_msec) > 0)
+            || ngx_http_gate_zone_asking(cell)
             || (!all && ngx_current_msec - cell->used < kind->idle
                 && !ngx_http_gate_zone_rich(cell, kind)))
         {
             continue;
         }
 
-        questions[found].kind = kind;
-        questions[found].hash = cell->hash;
-        questions[found].name.len = cell->len;
-        questions[found].name.data = text + found * NGX_HTTP_GATE_NAME_MAX;
-        ngx_memcpy(questions[found].name.data, cell->name, cell->len);
+        ngx_http_gate_zone_ask(&questions[found], cell, kind,
+                               text + found * NGX_HTTP_GATE_NAME_MAX);
         found++;
     }
 
     ngx_http_gate_zone_unlock(zone);
 
     return found;
+}
+
+
+/* accounts that Redis was told of in an epoch before, pass after pass */
+
+static ngx_uint_t
+ngx_http_gate_zone_restate(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_question_t *questions, ngx_uint_t n, u_char *text)
+{
+    ngx_uint_t                   found, walked;
+    ngx_http_gate_cell_t        *cell;
+    const ngx_http_gate_kind_t  *kind;
+    ngx_http_gate_cells_t       *cells;
+
+    found = 0;
+    cells = zone->cells;
+
+    for (walked = 0;
+         cells->restate && found < n && walked < NGX_HTTP_GATE_WALK;
+         walked++)
+    {
+        cell = &cells->table[--cells->restate];
+
+        kind = cell->type == NGX_HTTP_GATE_ACCOUNT && cell->answered
+               && cell->epoch != (uint32_t) cells->epoch
+               ? ngx_http_gate_zone_kind(zone, cell->kind) : NULL;
+
+        if (kind) {
+            cells->again = 1;
+
+            if (!ngx_http_gate_zone_asking(cell)) {
+                ngx_http_gate_zone_ask(&questions[found], cell, kind,
+                                       text + found * NGX_HTTP_GATE_NAME_MAX);
+                found++;
+            }
+        }
+
+        if (cells->restate == 0 && cells->again) {
+            cells->again = 0;
+            cells->restate = cells->fresh;
+            break;
+        }
+    }
+
+    return found;
+}
+
+
+static ngx_uint_t
+ngx_http_gate_zone_asking(ngx_http_gate_cell_t *cell)
+{
+    return cell->asking
+           && (ngx_msec_int_t) (cell->asking - ngx_current_msec) > 0;
+}
+
+
+static void
+ngx_http_gate_zone_ask(ngx_http_gate_question_t *question,
+    ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind, u_char *text)
+{
+    ngx_memcpy(text, cell->name, cell->len);
+
+    question->kind = kind;
+    question->hash = cell->hash;
+    question->name.len = cell->len;
+    question->name.data = text;
+}
+
+
+ngx_uint_t
+ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone, ngx_msec_t every)
+{
+    ngx_uint_t              due;
+    ngx_http_gate_cells_t  *cells;
+
+    cells = ngx_http_gate_zone_lock(zone);
+
+    due = ngx_current_msec - cells->beat >= every;
+
+    if (due) {
+        cells->beat = ngx_current_msec;
+    }
+
+    ngx_http_gate_zone_unlock(zone);
+
+    return due;
+}
+
+
+ngx_uint_t
+ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch)
+{
+    ngx_uint_t  entered;
+
+    entered = ngx_http_gate_zone_enter_epoch(ngx_http_gate_zone_lock(zone),
+                                             epoch);
+    ngx_http_gate_zone_unlock(zone);
+
+    return entered;
+}
+
+
+static ngx_uint_t
+ngx_http_gate_zone_enter_epoch(ngx_http_gate_cells_t *cells, uint64_t epoch)
+{
+    uint64_t  before;
+
+    before = cells->epoch;
+    cells->epoch = epoch;
+
+    if (before == 0 || before == epoch) {
+        return 0;
+    }
+
+    cells->restate = cells->fresh;
+    cells->again = 0;
+
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_http_gate_zone_restating(ngx_http_gate_zone_t *zone)
+{
+    return zone->cells->restate > 0;
 }
 
 

@@ -80,6 +80,7 @@ typedef struct {
     uint32_t                      incarnation;
     uint64_t                      number;
     uint64_t                      answered; /* the last that was */
+    ngx_uint_t                    more;     /* accounts are to be told again */
     ngx_msec_t                    asked;
 } ngx_http_gate_question_t;
 
@@ -133,15 +134,28 @@ void ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
 ngx_int_t ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
     ngx_http_gate_question_t *q, ngx_msec_t timeout);
 
-/* Ends it, with a grant for each quota, or NULL: no answer. */
-void ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_question_t *q, const gate_grant_t *grants);
+/*
+ * Ends it, with the id of Redis' epoch and a grant for each quota, or NULL: no
+ * answer.  Returns 1 if that epoch is a new one to this host.
+ */
+ngx_uint_t ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_question_t *q, uint64_t epoch, const gate_grant_t *grants);
+
+/* Is it time for this host to look for a new epoch?  Once every so many ms. */
+ngx_uint_t ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone,
+    ngx_msec_t every);
+
+/* Redis is in this epoch.  1: a new one, and all accounts are told again. */
+ngx_uint_t ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch);
+
+/* Are there accounts left to be told again? */
+ngx_uint_t ngx_http_gate_zone_restating(ngx_http_gate_zone_t *zone);
 
 /*
- * Finds accounts that should be settled: unused for their kind's idle time, or
- * (all set) any.  Fills name, hash, kind and limits of at most n questions,
- * names copied into "text" of n * NGX_HTTP_GATE_NAME_MAX bytes; returns how
- * many.
+ * Finds accounts that should be settled: to be told again, unused for their
+ * kind's idle time, or (all set) any.  Fills name, hash, kind and limits of at
+ * most n questions, names copied into "text" of n * NGX_HTTP_GATE_NAME_MAX
+ * bytes; returns how many.
  */
 ngx_uint_t ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone,
     ngx_uint_t all, ngx_http_gate_question_t *questions, ngx_uint_t n,

@@ -461,12 +461,11 @@ static void
 ledger_ask(account_t *account, const quota_t *quotas, int n,
     const question_t *question, uint64_t now, turn_t *turns, reply_t *reply)
 {
-    int       k, node, refused;
+    int       k, node, none;
     uint64_t  last;
 
     node = question->node;
     last = account->last[node];
-    refused = 0;
 
     memset(reply, 0, sizeof(reply_t));
     memset(turns, 0, (size_t) n * sizeof(turn_t));
@@ -494,19 +493,28 @@ ledger_ask(account_t *account, const quota_t *quotas, int n,
         ledger_state(&account->books[k], &turns[k], &question->claims[k],
                      node);
 
-        if (question->settle) {
-            ledger_settle(&account->books[k], &turns[k],
-                          &question->claims[k], node);
-            continue;
-        }
+    }
 
+    for (k = 0; question->settle && k < n; k++) {
+        ledger_settle(&account->books[k], &turns[k], &question->claims[k],
+                      node);
+    }
+
+    /* what was lost closes the epoch */
+
+    none = reply->lost;
+
+    for (k = 0; !question->settle && !none && k < n; k++) {
         ledger_draw(&account->books[k], &turns[k], question, k, now);
-        refused |= (int) turns[k].refused;
+    }
+
+    for (k = 0; k < n; k++) {
+        none |= (int) turns[k].refused;
     }
 
     for (k = 0; !question->settle && k < n; k++) {
         book_share(&account->books[k], turns[k].slot.start, node,
-                   refused ? turns[k].floor : turns[k].share);
+                   none ? turns[k].floor : turns[k].share);
     }
 
     ledger_done(account, question, turns, n, now, reply);

@@ -234,6 +234,8 @@ sub redis {
                                        %o);
     push @{ $self->{redis} }, $redis;
 
+    $redis->open unless $o{fresh};
+
     return $redis;
 }
 

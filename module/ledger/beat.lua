@@ -1,0 +1,7 @@
+-- Beat: a node looks whether there is a new epoch.
+--
+-- KEYS[1]   the epoch
+-- ARGV      none
+-- RETURNS   its id, ms until it opens
+
+return { epoch.id, closed() }

@@ -1,0 +1,278 @@
+/*
+ * Arguments and replies, in the order that account.lua and beat.lua have them.
+ */
+
+
+#include "ngx_http_gate_script.h"
+
+#include <ngx_sha1.h>
+
+#include "ngx_http_gate_scripts.h"
+
+
+/* numbers before the grants, and of each grant */
+#define NGX_HTTP_GATE_HEAD      3
+#define NGX_HTTP_GATE_GRANTS    6
+
+/* ms that an epoch may stay closed, as epoch.lua has it */
+#define NGX_HTTP_GATE_CLOSED    10000
+
+/* a slot's remaining ms at most: a month, or a twelfth of 400 days */
+#define NGX_HTTP_GATE_LEFT_MAX  ((long long) 34 * 86400 * 1000)
+
+
+static u_char *ngx_http_gate_script_quota(ngx_http_gate_command_t *command,
+    u_char *p, const ngx_http_gate_question_t *q, ngx_uint_t n);
+static u_char *ngx_http_gate_script_number(ngx_http_gate_command_t *command,
+    u_char *p, uint64_t n);
+static void ngx_http_gate_script_key(ngx_str_t *arg, u_char *key, size_t size,
+    const ngx_str_t *prefix, const ngx_str_t *name);
+static ngx_int_t ngx_http_gate_script_grant(redisReply **reply,
+    gate_grant_t *grant);
+static ngx_int_t ngx_http_gate_script_numbers(redisReply **reply,
+    const long long *most, long long *numbers, ngx_uint_t n);
+
+
+/* the letters of gate_per_e in the scripts */
+static const u_char  ngx_http_gate_per[] = "hdwmt";
+
+
+void
+ngx_http_gate_script_init(ngx_http_gate_script_t *scripts)
+{
+    u_char      digest[20];
+    ngx_sha1_t  sha1;
+    ngx_uint_t  i;
+
+    static const ngx_str_t  texts[NGX_HTTP_GATE_SCRIPTS] = {
+        { sizeof(ngx_http_gate_beat_script) - 1,
+          (u_char *) ngx_http_gate_beat_script },
+        { sizeof(ngx_http_gate_draw_script) - 1,
+          (u_char *) ngx_http_gate_draw_script },
+        { sizeof(ngx_http_gate_settle_script) - 1,
+          (u_char *) ngx_http_gate_settle_script }
+    };
+
+    for (i = 0; i < NGX_HTTP_GATE_SCRIPTS; i++) {
+        scripts[i].text = texts[i];
+
+        ngx_sha1_init(&sha1);
+        ngx_sha1_update(&sha1, texts[i].data, texts[i].len);
+        ngx_sha1_final(digest, &sha1);
+
+        ngx_hex_dump(scripts[i].sha1, digest, sizeof(digest));
+    }
+}
+
+
+void
+ngx_http_gate_script_command(ngx_http_gate_command_t *command,
+    const ngx_http_gate_script_t *scripts, ngx_uint_t text,
+    const ngx_str_t *prefix, ngx_http_gate_question_t *q)
+{
+    u_char                        *p;
+    ngx_str_t                     *arg;
+    ngx_uint_t                     i;
+    const ngx_http_gate_script_t  *script;
+
+    static const ngx_str_t  epoch = ngx_string("epoch");
+
+    script = &scripts[q == NULL ? NGX_HTTP_GATE_SCRIPT_BEAT
+                      : q->settle ? NGX_HTTP_GATE_SCRIPT_SETTLE
+                                  : NGX_HTTP_GATE_SCRIPT_DRAW];
+    arg = command->argv;
+    p = command->numbers;
+
+    if (text) {
+        ngx_str_set(&arg[0], "EVAL");
+        arg[1] = script->text;
+
+    } else {
+        ngx_str_set(&arg[0], "EVALSHA");
+        arg[1].len = sizeof(script->sha1);
+        arg[1].data = (u_char *) script->sha1;
+    }
+
+    command->argc = 2;
+    p = ngx_http_gate_script_number(command, p, q ? 2 : 1);
+
+    if (q) {
+        ngx_http_gate_script_key(&arg[command->argc++], command->account,
+                                 sizeof(command->account), prefix, &q->name);
+    }
+
+    ngx_http_gate_script_key(&arg[command->argc++], command->epoch,
+                             sizeof(command->epoch), prefix, &epoch);
+
+    if (q == NULL) {
+        return;
+    }
+
+    arg[command->argc].data = q->node;
+    arg[command->argc++].len = NGX_HTTP_GATE_NODE_LEN;
+
+    p = ngx_http_gate_script_number(command, p, q->number);
+    p = ngx_http_gate_script_number(command, p, q->answered);
+    p = ngx_http_gate_script_number(command, p, q->more);
+
+    for (i = 0; i < q->kind->nquotas; i++) {
+        p = ngx_http_gate_script_quota(command, p, q, i);
+    }
+}
+
+
+static u_char *
+ngx_http_gate_script_quota(ngx_http_gate_command_t *command, u_char *p,
+    const ngx_http_gate_question_t *q, ngx_uint_t n)
+{
+    ngx_str_t                    *arg;
+    const gate_claim_t           *claim;
+    const ngx_http_gate_quota_t  *quota;
+
+    quota = &q->kind->quotas[n];
+    claim = &q->claims[n];
+
+    command->argv[command->argc++] = quota->name;
+
+    arg = &command->argv[command->argc++];
+    arg->data = (u_char *) &ngx_http_gate_per[quota->window.per];
+    arg->len = 1;
+
+    p = ngx_http_gate_script_number(command, p, quota->window.length);
+
+    arg = &command->argv[command->argc++];
+    arg->data = p;
+    p = ngx_sprintf(p, "%L", (int64_t) quota->window.offset);
+    arg->len = p - arg->data;
+
+    p = ngx_http_gate_script_number(command, p, q->limits[n]);
+    p = ngx_http_gate_script_number(command, p, claim->slot);
+    p = ngx_http_gate_script_number(command, p, claim->share);
+    p = ngx_http_gate_script_number(command, p, claim->spent);
+    p = ngx_http_gate_script_number(command, p, claim->seen);
+    p = ngx_http_gate_script_number(command, p, claim->past);
+    p = ngx_http_gate_script_number(command, p, claim->past_spent);
+    p = ngx_http_gate_script_number(command, p, claim->need);
+    p = ngx_http_gate_script_number(command, p, claim->more);
+    p = ngx_http_gate_script_number(command, p, claim->lease);
+
+    return p;
+}
+
+
+/* a number, at most what a Lua number holds exactly */
+
+static u_char *
+ngx_http_gate_script_number(ngx_http_gate_command_t *command, u_char *p,
+    uint64_t n)
+{
+    ngx_str_t  *arg;
+
+    arg = &command->argv[command->argc++];
+    arg->data = p;
+    p = ngx_sprintf(p, "%uL", ngx_min(n, GATE_LIMIT_MAX));
+    arg->len = p - arg->data;
+
+    return p;
+}
+
+
+static void
+ngx_http_gate_script_key(ngx_str_t *arg, u_char *key, size_t size,
+    const ngx_str_t *prefix, const ngx_str_t *name)
+{
+    arg->data = key;
+    arg->len = ngx_snprintf(key, size, "%V:%V", prefix, name) - key;
+}
+
+
+/* every number is somebody else's until it was looked at */
+
+ngx_int_t
+ngx_http_gate_script_reply(redisReply *reply,
+    const ngx_http_gate_question_t *q, ngx_http_gate_answer_t *answer)
+{
+    size_t       expected;
+    long long    head[NGX_HTTP_GATE_HEAD];
+    ngx_uint_t   i, n;
+
+    static const long long  most[NGX_HTTP_GATE_HEAD] = {
+        (long long) GATE_LIMIT_MAX, NGX_HTTP_GATE_CLOSED, 1
+    };
+
+    n = q ? NGX_HTTP_GATE_HEAD : NGX_HTTP_GATE_HEAD - 1;
+    expected = n + (q ? NGX_HTTP_GATE_GRANTS * q->kind->nquotas : 0);
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != expected
+        || ngx_http_gate_script_numbers(reply->element, most, head, n)
+           != NGX_OK
+        || head[0] == 0)
+    {
+        return NGX_ERROR;
+    }
+
+    answer->epoch = head[0];
+    answer->closed = head[1];
+    answer->lost = q ? head[2] : 0;
+
+    for (i = 0; q && i < q->kind->nquotas; i++) {
+        if (ngx_http_gate_script_grant(&reply->element[n
+                                                 + i * NGX_HTTP_GATE_GRANTS],
+                                       &answer->grants[i])
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_script_grant(redisReply **reply, gate_grant_t *grant)
+{
+    long long  n[NGX_HTTP_GATE_GRANTS];
+
+    static const long long  most[NGX_HTTP_GATE_GRANTS] = {
+        NGX_MAX_INT32_VALUE * 2LL, NGX_HTTP_GATE_LEFT_MAX,
+        2 * GATE_LIMIT_MAX, 2 * GATE_LIMIT_MAX, 1,
+        (GATE_WINDOW_MAX + GATE_WINDOW_MAX / GATE_SLOTS) * 1000LL
+    };
+
+    if (ngx_http_gate_script_numbers(reply, most, n, NGX_HTTP_GATE_GRANTS)
+        != NGX_OK
+        || n[0] == 0)
+    {
+        return NGX_ERROR;
+    }
+
+    grant->slot = n[0];
+    grant->left = n[1];
+    grant->share = n[2];
+    grant->seen = n[3];
+    grant->refused = (unsigned) n[4];
+    grant->retry = n[5];
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_script_numbers(redisReply **reply, const long long *most,
+    long long *numbers, ngx_uint_t n)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < n; i++) {
+        if (reply[i] == NULL || reply[i]->type != REDIS_REPLY_INTEGER
+            || reply[i]->integer < 0 || reply[i]->integer > most[i])
+        {
+            return NGX_ERROR;
+        }
+
+        numbers[i] = reply[i]->integer;
+    }
+
+    return NGX_OK;
+}

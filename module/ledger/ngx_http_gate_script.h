@@ -1,0 +1,74 @@
+/*
+ * The scripts that run in Redis, and how they are spoken to: a question as the
+ * arguments of a command, a reply as numbers that were measured.
+ */
+
+
+#ifndef NGX_HTTP_GATE_SCRIPT_H_INCLUDED
+#define NGX_HTTP_GATE_SCRIPT_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include <hiredis/hiredis.h>
+
+#include "ngx_http_gate_zone.h"
+
+
+/* arguments of a command, at most */
+#define NGX_HTTP_GATE_ARGC_MAX  (9 + 14 * NGX_HTTP_GATE_QUOTAS)
+
+
+typedef enum {
+    NGX_HTTP_GATE_SCRIPT_BEAT = 0,
+    NGX_HTTP_GATE_SCRIPT_DRAW,
+    NGX_HTTP_GATE_SCRIPT_SETTLE,
+    NGX_HTTP_GATE_SCRIPTS
+} ngx_http_gate_script_e;
+
+
+typedef struct {
+    ngx_str_t              text;
+    u_char                 sha1[40];
+} ngx_http_gate_script_t;
+
+
+/* a command and the memory of its arguments */
+
+typedef struct {
+    ngx_str_t              argv[NGX_HTTP_GATE_ARGC_MAX];
+    ngx_uint_t             argc;
+    u_char                 numbers[NGX_HTTP_GATE_ARGC_MAX * NGX_INT64_LEN];
+    u_char                 account[256 + NGX_HTTP_GATE_NAME_MAX];
+    u_char                 epoch[256];
+} ngx_http_gate_command_t;
+
+
+/* what Redis answers */
+
+typedef struct {
+    uint64_t               epoch;       /* its id */
+    ngx_msec_t             closed;      /* ms until it grants again */
+    ngx_uint_t             lost;        /* the account's count was lost */
+    gate_grant_t           grants[NGX_HTTP_GATE_QUOTAS];
+} ngx_http_gate_answer_t;
+
+
+/* The texts and their SHA-1, for each of NGX_HTTP_GATE_SCRIPTS. */
+void ngx_http_gate_script_init(ngx_http_gate_script_t *scripts);
+
+/*
+ * The command that asks q, or the beat when q is NULL.  text: send the script
+ * itself, for Redis has it not.  prefix begins the keys and stays theirs.
+ */
+void ngx_http_gate_script_command(ngx_http_gate_command_t *command,
+    const ngx_http_gate_script_t *scripts, ngx_uint_t text,
+    const ngx_str_t *prefix, ngx_http_gate_question_t *q);
+
+/* Reads a reply to q, or to a beat.  NGX_ERROR: it is not one. */
+ngx_int_t ngx_http_gate_script_reply(redisReply *reply,
+    const ngx_http_gate_question_t *q, ngx_http_gate_answer_t *answer);
+
+
+#endif /* NGX_HTTP_GATE_SCRIPT_H_INCLUDED */
