@@ -67,6 +67,7 @@ typedef struct {
     ngx_array_t                  allow;     /* of gate_country_t */
     ngx_array_t                  deny;
     ngx_http_complex_value_t    *user;      /* NULL: nobody is counted */
+    ngx_http_complex_value_t    *document;  /* NULL: $uri */
     ngx_uint_t                   ngroups;
     ngx_http_gate_group_t        groups[NGX_HTTP_GATE_ACCOUNTS];
     size_t                       lease;     /* bytes */

@@ -34,6 +34,11 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
       ngx_http_gate_policy_user,
       0, 0, NULL },
 
+    { ngx_string("document"),
+      NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      0, offsetof(ngx_http_gate_policy_t, document), NULL },
+
     { ngx_string("certificate"),
       NGX_CONF_TAKE1,
       ngx_http_gate_policy_certificate,

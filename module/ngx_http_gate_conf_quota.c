@@ -62,7 +62,8 @@ ngx_http_gate_conf_quota(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (line.unit.len == 0) {
-        return "has no unit, say \"bytes=\" or \"requests=\"";
+        return "has no unit, say \"bytes=\", \"requests=\" or "
+               "\"documents=\"";
     }
 
     if (line.per.len == 0) {
@@ -70,7 +71,8 @@ ngx_http_gate_conf_quota(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                "\"month\" or a time";
     }
 
-    quota.unit = line.unit.len == 5 ? GATE_BYTES : GATE_REQUESTS;
+    quota.unit = line.unit.data[0] == 'b' ? GATE_BYTES
+                 : line.unit.data[0] == 'r' ? GATE_REQUESTS : GATE_DOCUMENTS;
 
     rv = ngx_http_gate_conf_quota_window(cf, &line.per, &quota.window);
 
@@ -98,6 +100,7 @@ ngx_http_gate_conf_quota(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                     &group->limits[group->kind->nquotas]);
 
     group->kind->quotas[group->kind->nquotas++] = quota;
+    group->kind->documents += quota.unit == GATE_DOCUMENTS;
 
     return rv;
 }
@@ -115,6 +118,7 @@ ngx_http_gate_conf_quota_line(ngx_conf_t *cf, ngx_http_gate_quota_line_t *line)
     } words[] = {
         { "bytes=", offsetof(ngx_http_gate_quota_line_t, limit) },
         { "requests=", offsetof(ngx_http_gate_quota_line_t, limit) },
+        { "documents=", offsetof(ngx_http_gate_quota_line_t, limit) },
         { "per=", offsetof(ngx_http_gate_quota_line_t, per) },
         { "offset=", offsetof(ngx_http_gate_quota_line_t, offset) },
         { "name=", offsetof(ngx_http_gate_quota_line_t, name) },
@@ -126,7 +130,7 @@ ngx_http_gate_conf_quota_line(ngx_conf_t *cf, ngx_http_gate_quota_line_t *line)
     for (i = 1; i < cf->args->nelts; i++) {
         arg = value[i];
 
-        for (k = 0; k < 6; k++) {
+        for (k = 0; k < 7; k++) {
             if (ngx_strncmp(arg.data, words[k].word,
                             ngx_strlen(words[k].word))
                 == 0)
@@ -135,7 +139,7 @@ ngx_http_gate_conf_quota_line(ngx_conf_t *cf, ngx_http_gate_quota_line_t *line)
             }
         }
 
-        if (k == 6) {
+        if (k == 7) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "invalid parameter \"%V\" in \"quota\"", &arg);
             return NGX_CONF_ERROR;
@@ -153,7 +157,7 @@ ngx_http_gate_conf_quota_line(ngx_conf_t *cf, ngx_http_gate_quota_line_t *line)
         field->data = arg.data + ngx_strlen(words[k].word);
         field->len = arg.len - ngx_strlen(words[k].word);
 
-        if (k < 2) {
+        if (k < 3) {
             line->unit.data = arg.data;
             line->unit.len = ngx_strlen(words[k].word) - 1;
         }

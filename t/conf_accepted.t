@@ -120,8 +120,8 @@ my $port = $t->port;
 my $redis = $t->redis(port => $port);
 
 $redis->command(qw(ACL SETUSER gate on >secret ~work:* +auth +select
-                   +client|setname +ping +eval +evalsha +time +hgetall +hset
-                   +hdel +expireat));
+                   +client|setname +eval +evalsha +time +info +hgetall +hmget
+                   +hset +hdel +expireat));
 
 $t->nginx($t->conf(http => <<"END", server => <<'END2') =~ s/^\}\n\z/<<END3/mer);
     gate_geoip  more.mmdb;

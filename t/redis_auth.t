@@ -27,8 +27,8 @@ $redis->command('AUTH', 'the-password');
 
 # the rules, word by word
 
-my ($rules) = $t->read_file($t->top . '/README.md')
-                =~ /^    ACL SETUSER gate (.*)$/m;
+my $rules = join ' ', $t->read_file($t->top . '/README.md')
+                      =~ /^    ACL SETUSER gate (.*)$/mg;
 
 $rules =~ s/>\S+/>the-password/;
 $redis->command('ACL', 'SETUSER', 'gate', split / /, $rules);
@@ -44,6 +44,7 @@ sub conf {
         certificate  off;
         user         \$http_x_user;
         quota        bytes=1g per=1h;
+        quota        documents=1000 per=1h;
     }
 END
         gate  counted;

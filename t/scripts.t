@@ -116,7 +116,7 @@ sub question {
 	ask('HSET', 'epoch', 'id', 1, 'run', 'R', 'open', 0);
 
 	my $reply = ask('EVALSHA', $sha{$verb}, 5, 'account', int($ms / 1000),
-		$ms % 1000 * 1000, 'R', 'epoch', @argv[0 .. 2], 0,
+		$ms % 1000 * 1000, 'R', 'epoch', @argv[0 .. 2], 0, 0,
 		@argv[3 .. $#argv]);
 	my $got = ref $reply ? "@$reply[2 .. $#$reply]" : $reply;
 
@@ -131,7 +131,7 @@ sub script {
 	my ($name) = @_;
 	my $text = '';
 
-	for my $file (qw/ epoch account /, $name) {
+	for my $file (qw/ epoch documents account /, $name) {
 		open(my $fh, '<', "$root/module/ledger/$file.lua")
 			or die "$file: $!\n";
 		local $/;

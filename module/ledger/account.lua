@@ -1,22 +1,23 @@
 -- What draw.lua and settle.lua share: this text stands in front of each, behind
--- epoch.lua.
+-- epoch.lua and documents.lua.
 --
 -- One hash is one account, one user under one policy.  Its fields:
 --   <quota>:<slot>         granted in that slot, epoch seconds, to all nodes;
 --                          once idle, what was delivered
 --   <quota>:<slot>:<node>  of that, the share of a node
+--   <quota>:documents      how many documents its set has: documents.lua
 --   #<node>                the number of the node's last question
 --
--- KEYS[1]   the account
--- KEYS[2]   the epoch
+-- KEYS      the account, two for each quota of documents, the epoch
 -- ARGV      node, number of this question, number of the last one that was
---           answered, 1 if the node has more to tell of an epoch before, then
---           for each quota 14: name, per (h d w m or t), length, offset,
---           limit, slot, share, spent, seen, past, past spent, need, more,
---           lease  (gate_claim_t tells them)
+--           answered, 1 if the node has more to tell of an epoch before, what
+--           documents.lua says, then for each quota 14: name, per (h d w m or
+--           t), length, offset, limit, slot, share, spent, seen, past, past
+--           spent, need, more, lease  (gate_claim_t tells them)
 -- RETURNS   id of the epoch, ms until it opens, 1 if this account had lost
 --           something that the node knew, else 0, then for each quota 6: slot,
---           ms left of it, share, seen, refused (1 or 0), ms until it may fit
+--           ms left of it, share, seen, refused (1 or 0), ms until it may fit;
+--           then what documents.lua says
 --
 -- A question says where the node stands, so asking twice is asking once.  One
 -- that comes after a later one is answered with the error STALE.
@@ -120,7 +121,7 @@ end
 
 local quotas, named = {}, {}
 
-for i = 5, #ARGV, 14 do
+for i = documents.argv, #ARGV, 14 do
     local q = {
         name = ARGV[i], per = ARGV[i + 1],
         length = tonumber(ARGV[i + 2]), offset = tonumber(ARGV[i + 3]),
@@ -169,10 +170,10 @@ local function sweep()
     end
 end
 
--- granted to all in the window, and its slots, oldest first
+-- granted to all in the window, documents too, and its slots, oldest first
 
 local function granted(q)
-    local sum, slots = 0, {}
+    local sum, slots = documents.count(q), documents.slots(q)
 
     for field, n in pairs(account) do
         local name, slot = field:match('^([^:#]+):(%d+)$')
@@ -266,9 +267,19 @@ if number <= last then
     return redis.error_reply('STALE question ' .. number .. ' after ' .. last)
 end
 
+documents.give()
 sweep()
 
 for _, q in ipairs(quotas) do
+    local missing = documents.look(q, get(q.name .. ':documents'))
+
+    if missing > 0 then
+        local slot = q.name .. ':' .. text(q.slot_now)
+
+        set(slot, get(slot) + missing)
+        lost = 1
+    end
+
     if last < answered then
         lost = math.max(lost, heal(q))
     end
@@ -313,6 +324,12 @@ end
 -- writes what changed and builds the reply
 
 local function done()
+    for _, q in ipairs(quotas) do
+        if q.set then
+            set(q.name .. ':documents', redis.call('ZCARD', q.set))
+        end
+    end
+
     local until_s, reply = now, { epoch.id, closed(), lost }
     local write, drop = {}, {}
 
@@ -348,6 +365,7 @@ local function done()
     end
 
     redis.call('EXPIREAT', key, text(until_s))
+    documents.done(quotas, reply, text(until_s))
 
     return reply
 end

@@ -28,17 +28,23 @@ end
 -- gate_lease_share() in Lua
 
 local function draw(q)
+    local need = documents.need(q)
     local sum, slots = granted(q)
     local mine = get(q.name .. ':' .. text(q.slot_now) .. ':' .. node)
     local others = math.max(sum - mine, 0)
     local room = math.max(q.limit - others, 0)
-    local want = q.stated + q.need
+    local want = q.stated + need
     local left = room - want
 
-    if q.need > 0 and left < 0 then
+    if need > 0 and left < 0 then
         q.refused = true
         q.retry = retry(q, slots, want - room)
         return q.floor
+    end
+
+    if q.set then
+        q.left = left
+        return math.max(q.stated, q.floor)
     end
 
     if left <= 0 then
@@ -63,6 +69,10 @@ end
 
 for i, q in ipairs(quotas) do
     share(q, q.slot_now, none and q.floor or shares[i])
+
+    if not none then
+        documents.take(q)
+    end
 end
 
 return done()

@@ -14,6 +14,7 @@
 #define NGX_HTTP_GATE_CELLS_H_INCLUDED
 
 
+#include "ngx_http_gate_documents.h"
 #include "ngx_http_gate_zone.h"
 
 
@@ -83,6 +84,7 @@ typedef struct {
     uint32_t                      again;    /* and another pass after this */
     uint64_t                      epoch;    /* of Redis; 0: not known */
     ngx_msec_t                    beat;     /* when it was looked for */
+    ngx_http_gate_documents_t     documents;
     uint32_t                     *buckets;
     ngx_http_gate_cell_t         *table;    /* cell n is table[n - 1] */
 } ngx_http_gate_cells_t;
@@ -94,8 +96,8 @@ typedef ngx_uint_t (*ngx_http_gate_cells_idle_pt)(void *data,
 
 
 /*
- * Takes nearly all pages of the pool and puts the cells there, all free.
- * size: of the pool's memory.  NULL: it is too small.
+ * Takes nearly all pages of the pool: an eighth for documents, the others for
+ * cells, all free.  size: of the pool's memory.  NULL: it is too small.
  */
 ngx_http_gate_cells_t *ngx_http_gate_cells_create(ngx_slab_pool_t *shpool,
     size_t size);

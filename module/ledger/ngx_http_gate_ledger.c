@@ -27,6 +27,9 @@
 /* another worker asks about the account: look again after */
 #define NGX_HTTP_GATE_ELSEWHERE   5
 
+/* accounts that are kept while Redis is away, for documents to be given back */
+#define NGX_HTTP_GATE_LATER       1024
+
 
 struct ngx_http_gate_asking_s {
     ngx_str_node_t                node;
@@ -36,7 +39,10 @@ struct ngx_http_gate_asking_s {
     ngx_event_t                   run;      /* posted */
     ngx_event_t                   timer;    /* another worker asks */
     ngx_http_gate_question_t      question;
+    ngx_uint_t                    given;    /* so many of its gives */
     unsigned                      sent:1;
+    unsigned                      told:1;   /* it may have been executed */
+    unsigned                      later:1;  /* the timer is for its gives */
     unsigned                      reload:1; /* Redis has not the script */
     unsigned                      wanted:1; /* ask, though nobody waits */
     u_char                        name[NGX_HTTP_GATE_NAME_MAX];
@@ -54,6 +60,7 @@ struct ngx_http_gate_ledger_s {
     ngx_event_t                   sweep;
     ngx_log_t                    *log;
     ngx_uint_t                    failing;  /* it was said */
+    ngx_uint_t                    later;    /* askings that wait for Redis */
     ngx_uint_t                    beating;  /* a beat is under way */
     ngx_uint_t                    reload;   /* and Redis has not its script */
     ngx_uint_t                    farewell;
@@ -66,9 +73,13 @@ static ngx_http_gate_asking_t *ngx_http_gate_ledger_open(
     ngx_http_gate_ledger_t *ledger, const ngx_str_t *name, uint32_t hash,
     const ngx_http_gate_kind_t *kind);
 static void ngx_http_gate_ledger_run_handler(ngx_event_t *ev);
+static void ngx_http_gate_ledger_later(ngx_http_gate_asking_t *asking);
+static void ngx_http_gate_ledger_now(ngx_http_gate_asking_t *asking);
 static void ngx_http_gate_ledger_timer_handler(ngx_event_t *ev);
 static void ngx_http_gate_ledger_ask(ngx_http_gate_asking_t *asking);
 static void ngx_http_gate_ledger_claim(ngx_http_gate_asking_t *asking);
+static void ngx_http_gate_ledger_documents(ngx_http_gate_asking_t *asking,
+    ngx_uint_t n);
 static void ngx_http_gate_ledger_wake(ngx_http_gate_asking_t *asking,
     ngx_int_t rc);
 static ngx_int_t ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking);
@@ -85,6 +96,12 @@ static ngx_uint_t ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger,
 static void ngx_http_gate_ledger_beat(ngx_http_gate_ledger_t *ledger);
 static void ngx_http_gate_ledger_beaten(void *data, redisReply *reply);
 static void ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger);
+static void ngx_http_gate_ledger_give_back(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_account_t *account);
+static void ngx_http_gate_ledger_giving(ngx_http_gate_asking_t *asking,
+    ngx_uint_t quota, const u_char *document, uint64_t number);
+static void ngx_http_gate_ledger_given(ngx_http_gate_asking_t *asking);
+static void ngx_http_gate_ledger_unheard(ngx_http_gate_asking_t *asking);
 static void ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger);
 
 
@@ -157,6 +174,7 @@ ngx_http_gate_ledger_draw(ngx_http_gate_ledger_t *ledger,
 
     ngx_memcpy(asking->question.limits, account->limits,
                sizeof(account->limits));
+    ngx_memcpy(waiter->document, account->document, sizeof(account->document));
 
     waiter->asking = asking;
     ngx_queue_insert_tail(&asking->waiting, &waiter->queue);
@@ -207,7 +225,63 @@ ngx_http_gate_ledger_give(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_account_t *account)
 {
     ngx_http_gate_zone_give(ledger->zone, account);
+
+    if (account->kind->documents && ledger->redis) {
+        ngx_http_gate_ledger_give_back(ledger, account);
+    }
+
     ngx_http_gate_ledger_leave(ledger);
+}
+
+
+/* documents that were counted and not taken */
+
+static void
+ngx_http_gate_ledger_give_back(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_account_t *account)
+{
+    ngx_uint_t               i;
+    ngx_http_gate_asking_t  *asking;
+
+    for (i = 0; i < account->kind->nquotas; i++) {
+
+        if (account->gives[i] == 0) {
+            continue;
+        }
+
+        asking = ngx_http_gate_ledger_open(ledger, &account->name,
+                                           account->hash, account->kind);
+        if (asking == NULL) {
+            return;
+        }
+
+        ngx_memcpy(asking->question.limits, account->limits,
+                   sizeof(account->limits));
+
+        ngx_http_gate_ledger_giving(asking, i, account->document,
+                                    account->gives[i]);
+        account->gives[i] = 0;
+        asking->wanted = 1;
+    }
+}
+
+
+/* if there are too many, it stays as if it was taken */
+
+static void
+ngx_http_gate_ledger_giving(ngx_http_gate_asking_t *asking, ngx_uint_t quota,
+    const u_char *document, uint64_t number)
+{
+    ngx_http_gate_giving_t  *giving;
+
+    if (asking->question.ngives == NGX_HTTP_GATE_GIVEN) {
+        return;
+    }
+
+    giving = &asking->question.gives[asking->question.ngives++];
+    giving->quota = quota;
+    giving->number = number;
+    ngx_memcpy(giving->document, document, NGX_HTTP_GATE_DIGEST_LEN);
 }
 
 
@@ -309,12 +383,29 @@ ngx_http_gate_ledger_run_handler(ngx_event_t *ev)
         waiter->handler(waiter->data, waiter->rc);
     }
 
+    if (asking->later && !ngx_queue_empty(&asking->waiting)) {
+        ngx_http_gate_ledger_now(asking);
+    }
+
     if (asking->sent || asking->timer.timer_set) {
         return;
     }
 
+    if (asking->question.ndocuments
+        && ngx_http_gate_zone_unused(asking->ledger->zone, &asking->question))
+    {
+        asking->wanted = 1;
+    }
+
     if (asking->wanted || !ngx_queue_empty(&asking->waiting)) {
         ngx_http_gate_ledger_ask(asking);
+        return;
+    }
+
+    if (asking->question.ngives && !ngx_exiting
+        && asking->ledger->later < NGX_HTTP_GATE_LATER)
+    {
+        ngx_http_gate_ledger_later(asking);
         return;
     }
 
@@ -327,12 +418,41 @@ ngx_http_gate_ledger_run_handler(ngx_event_t *ev)
 }
 
 
+/* what is to be given back waits for Redis */
+
+static void
+ngx_http_gate_ledger_later(ngx_http_gate_asking_t *asking)
+{
+    asking->later = 1;
+    asking->ledger->later++;
+
+    ngx_add_timer(&asking->timer, NGX_HTTP_GATE_SWEEP);
+}
+
+
+static void
+ngx_http_gate_ledger_now(ngx_http_gate_asking_t *asking)
+{
+    asking->later = 0;
+    asking->ledger->later--;
+
+    if (asking->timer.timer_set) {
+        ngx_del_timer(&asking->timer);
+    }
+}
+
+
 static void
 ngx_http_gate_ledger_timer_handler(ngx_event_t *ev)
 {
     ngx_http_gate_asking_t  *asking;
 
     asking = ev->data;
+
+    if (asking->later) {
+        ngx_http_gate_ledger_now(asking);
+        asking->wanted = 1;
+    }
 
     /* by now the other worker may have got enough for all */
 
@@ -388,6 +508,7 @@ ngx_http_gate_ledger_claim(ngx_http_gate_asking_t *asking)
     const ngx_http_gate_quota_t  *quota;
 
     question = &asking->question;
+    question->ndocuments = 0;
 
     for (i = 0; i < question->kind->nquotas; i++) {
         quota = &question->kind->quotas[i];
@@ -399,6 +520,11 @@ ngx_http_gate_ledger_claim(ngx_http_gate_asking_t *asking)
         claim->lease = 0;
 
         if (limit == GATE_UNBOUNDED || question->settle) {
+            continue;
+        }
+
+        if (quota->unit == GATE_DOCUMENTS) {
+            ngx_http_gate_ledger_documents(asking, i);
             continue;
         }
 
@@ -417,6 +543,54 @@ ngx_http_gate_ledger_claim(ngx_http_gate_asking_t *asking)
             } else {
                 claim->more = ngx_min(claim->more + need, GATE_LIMIT_MAX);
             }
+        }
+    }
+}
+
+
+/* those that are not known, each once, the first one's first */
+
+static void
+ngx_http_gate_ledger_documents(ngx_http_gate_asking_t *asking, ngx_uint_t n)
+{
+    ngx_uint_t                 i;
+    ngx_queue_t               *q;
+    ngx_http_gate_waiter_t    *waiter;
+    ngx_http_gate_question_t  *question;
+
+    question = &asking->question;
+
+    for (q = ngx_queue_head(&asking->waiting);
+         q != ngx_queue_sentinel(&asking->waiting);
+         q = ngx_queue_next(q))
+    {
+        waiter = ngx_queue_data(q, ngx_http_gate_waiter_t, queue);
+
+        if (waiter->needs[n] == 0) {
+            continue;
+        }
+
+        for (i = 0; i < question->ndocuments; i++) {
+            if (ngx_memcmp(question->documents[i], waiter->document,
+                           NGX_HTTP_GATE_DIGEST_LEN)
+                == 0)
+            {
+                break;
+            }
+        }
+
+        if (q == ngx_queue_head(&asking->waiting)) {
+            question->claims[n].need = i == 0;
+        }
+
+        if (i == NGX_HTTP_GATE_ASKED) {
+            return;
+        }
+
+        if (i == question->ndocuments) {
+            ngx_memcpy(question->documents[i], waiter->document,
+                       NGX_HTTP_GATE_DIGEST_LEN);
+            question->ndocuments++;
         }
     }
 }
@@ -452,12 +626,15 @@ ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
     ngx_http_gate_script_command(&command, ledger->scripts, asking->reload,
                                  &ledger->prefix, &asking->question);
     asking->sent = 1;
+    asking->told = 1;
+    asking->given = asking->question.ngives;
 
     if (ngx_http_gate_redis_ask(ledger->redis, command.argc, command.argv,
                                 ngx_http_gate_ledger_reply_handler, asking)
         != NGX_OK)
     {
         asking->sent = 0;
+        asking->told = asking->reload;
         return NGX_ERROR;
     }
 
@@ -553,9 +730,18 @@ ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
 {
     asking->sent = 0;
 
+    if (answer) {
+        ngx_http_gate_ledger_given(asking);
+
+    } else {
+        ngx_http_gate_ledger_unheard(asking);
+    }
+
     if (ngx_http_gate_zone_end(asking->ledger->zone, &asking->question,
                                answer ? answer->epoch : 0,
-                               answer ? answer->grants : NULL))
+                               answer ? answer->grants : NULL,
+                               answer ? answer->known : NULL,
+                               answer ? answer->fresh : NULL))
     {
         ngx_http_gate_ledger_restate(asking->ledger);
     }
@@ -571,6 +757,51 @@ ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
     }
 
     ngx_http_gate_ledger_leave(asking->ledger);
+}
+
+
+static void
+ngx_http_gate_ledger_given(ngx_http_gate_asking_t *asking)
+{
+    ngx_http_gate_question_t  *question;
+
+    question = &asking->question;
+    question->ngives -= asking->given;
+
+    ngx_memmove(question->gives, &question->gives[asking->given],
+                question->ngives * sizeof(ngx_http_gate_giving_t));
+
+    asking->wanted |= question->ngives > 0;
+}
+
+
+/*
+ * Nobody knows whether the question was executed: the documents it may have
+ * taken are given back when somebody listens again.
+ */
+
+static void
+ngx_http_gate_ledger_unheard(ngx_http_gate_asking_t *asking)
+{
+    ngx_uint_t                 i, k;
+    ngx_http_gate_question_t  *question;
+
+    question = &asking->question;
+
+    for (i = 0; asking->told && i < question->kind->nquotas; i++) {
+
+        if (question->kind->quotas[i].unit != GATE_DOCUMENTS) {
+            continue;
+        }
+
+        for (k = 0; k < question->ndocuments; k++) {
+            ngx_http_gate_ledger_giving(asking, i, question->documents[k],
+                                        question->number);
+        }
+    }
+
+    asking->told = 0;
+    question->ndocuments = 0;
 }
 
 

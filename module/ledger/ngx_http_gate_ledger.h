@@ -37,6 +37,7 @@ typedef struct {
     ngx_queue_t               queue;
     ngx_http_gate_asking_t   *asking;   /* NULL: not waiting */
     uint64_t                  needs[NGX_HTTP_GATE_QUOTAS];
+    u_char                    document[NGX_HTTP_GATE_DIGEST_LEN];
     ngx_http_gate_waiter_pt   handler;
     void                     *data;
     ngx_int_t                 rc;

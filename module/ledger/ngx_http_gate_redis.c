@@ -15,6 +15,9 @@
 #define NGX_HTTP_GATE_REDIS_STRING    (64 * 1024)
 #define NGX_HTTP_GATE_REDIS_REPLY     (128 * 1024)
 
+/* arguments of a command */
+#define NGX_HTTP_GATE_REDIS_ARGS      256
+
 /* of what is kept to be sent, and read at once */
 #define NGX_HTTP_GATE_REDIS_OUT       (8 * 1024 * 1024)
 #define NGX_HTTP_GATE_REDIS_READ      (16 * 1024)
@@ -360,12 +363,12 @@ ngx_http_gate_redis_format(ngx_http_gate_redis_buffer_t *buffer,
 {
     int          len;
     char        *command;
-    size_t       lens[64], size;
+    size_t       lens[NGX_HTTP_GATE_REDIS_ARGS], size;
     u_char      *data;
     ngx_uint_t   i;
-    const char  *args[64];
+    const char  *args[NGX_HTTP_GATE_REDIS_ARGS];
 
-    if (argc > 64) {
+    if (argc > NGX_HTTP_GATE_REDIS_ARGS) {
         return NGX_ERROR;
     }
 

@@ -21,12 +21,18 @@
 #define NGX_HTTP_GATE_LEFT_MAX  ((long long) 34 * 86400 * 1000)
 
 
+static u_char *ngx_http_gate_script_documents(
+    ngx_http_gate_command_t *command, u_char *p,
+    const ngx_http_gate_question_t *q);
 static u_char *ngx_http_gate_script_quota(ngx_http_gate_command_t *command,
     u_char *p, const ngx_http_gate_question_t *q, ngx_uint_t n);
 static u_char *ngx_http_gate_script_number(ngx_http_gate_command_t *command,
     u_char *p, uint64_t n);
-static void ngx_http_gate_script_key(ngx_str_t *arg, u_char *key, size_t size,
-    const ngx_str_t *prefix, const ngx_str_t *name);
+static void ngx_http_gate_script_key(ngx_http_gate_command_t *command,
+    const char *format, const ngx_str_t *prefix, const ngx_str_t *name,
+    const ngx_str_t *quota);
+static ngx_int_t ngx_http_gate_script_taken(redisReply **reply,
+    const ngx_http_gate_question_t *q, ngx_http_gate_answer_t *answer);
 static ngx_int_t ngx_http_gate_script_grant(redisReply **reply,
     gate_grant_t *grant);
 static ngx_int_t ngx_http_gate_script_numbers(redisReply **reply,
@@ -94,15 +100,25 @@ ngx_http_gate_script_command(ngx_http_gate_command_t *command,
     }
 
     command->argc = 2;
-    p = ngx_http_gate_script_number(command, p, q ? 2 : 1);
+    command->nkeys = 0;
+
+    p = ngx_http_gate_script_number(command, p,
+                                    q ? 2 + 2 * q->kind->documents : 1);
 
     if (q) {
-        ngx_http_gate_script_key(&arg[command->argc++], command->account,
-                                 sizeof(command->account), prefix, &q->name);
+        ngx_http_gate_script_key(command, "%V:%V", prefix, &q->name, NULL);
     }
 
-    ngx_http_gate_script_key(&arg[command->argc++], command->epoch,
-                             sizeof(command->epoch), prefix, &epoch);
+    for (i = 0; q && i < q->kind->nquotas; i++) {
+        if (q->kind->quotas[i].unit == GATE_DOCUMENTS) {
+            ngx_http_gate_script_key(command, "%V:%V:%V", prefix, &q->name,
+                                     &q->kind->quotas[i].name);
+            ngx_http_gate_script_key(command, "%V:%V:%V:by", prefix, &q->name,
+                                     &q->kind->quotas[i].name);
+        }
+    }
+
+    ngx_http_gate_script_key(command, "%V:%V", prefix, &epoch, NULL);
 
     if (q == NULL) {
         return;
@@ -114,10 +130,59 @@ ngx_http_gate_script_command(ngx_http_gate_command_t *command,
     p = ngx_http_gate_script_number(command, p, q->number);
     p = ngx_http_gate_script_number(command, p, q->answered);
     p = ngx_http_gate_script_number(command, p, q->more);
+    p = ngx_http_gate_script_documents(command, p, q);
 
     for (i = 0; i < q->kind->nquotas; i++) {
         p = ngx_http_gate_script_quota(command, p, q, i);
     }
+}
+
+
+/* which quotas count documents, those that are taken, and given back */
+
+static u_char *
+ngx_http_gate_script_documents(ngx_http_gate_command_t *command, u_char *p,
+    const ngx_http_gate_question_t *q)
+{
+    ngx_str_t                    *arg;
+    ngx_uint_t                    i;
+    const ngx_http_gate_quota_t  *quota;
+
+    p = ngx_http_gate_script_number(command, p, q->kind->documents);
+
+    if (q->kind->documents == 0) {
+        return p;
+    }
+
+    for (i = 0; i < q->kind->nquotas; i++) {
+        if (q->kind->quotas[i].unit == GATE_DOCUMENTS) {
+            command->argv[command->argc++] = q->kind->quotas[i].name;
+        }
+    }
+
+    p = ngx_http_gate_script_number(command, p, q->ndocuments);
+
+    for (i = 0; i < q->ndocuments; i++) {
+        arg = &command->argv[command->argc++];
+        arg->data = (u_char *) q->documents[i];
+        arg->len = NGX_HTTP_GATE_DIGEST_LEN;
+    }
+
+    p = ngx_http_gate_script_number(command, p, q->ngives);
+
+    for (i = 0; i < q->ngives; i++) {
+        quota = &q->kind->quotas[q->gives[i].quota];
+
+        command->argv[command->argc++] = quota->name;
+
+        arg = &command->argv[command->argc++];
+        arg->data = (u_char *) q->gives[i].document;
+        arg->len = NGX_HTTP_GATE_DIGEST_LEN;
+
+        p = ngx_http_gate_script_number(command, p, q->gives[i].number);
+    }
+
+    return p;
 }
 
 
@@ -178,11 +243,19 @@ ngx_http_gate_script_number(ngx_http_gate_command_t *command, u_char *p,
 
 
 static void
-ngx_http_gate_script_key(ngx_str_t *arg, u_char *key, size_t size,
-    const ngx_str_t *prefix, const ngx_str_t *name)
+ngx_http_gate_script_key(ngx_http_gate_command_t *command, const char *format,
+    const ngx_str_t *prefix, const ngx_str_t *name, const ngx_str_t *quota)
 {
+    u_char     *key;
+    ngx_str_t  *arg;
+
+    key = command->keys[command->nkeys++];
+
+    arg = &command->argv[command->argc++];
     arg->data = key;
-    arg->len = ngx_snprintf(key, size, "%V:%V", prefix, name) - key;
+    arg->len = ngx_snprintf(key, NGX_HTTP_GATE_KEY_MAX, format, prefix, name,
+                            quota)
+               - key;
 }
 
 
@@ -201,7 +274,8 @@ ngx_http_gate_script_reply(redisReply *reply,
     };
 
     n = q ? NGX_HTTP_GATE_HEAD : NGX_HTTP_GATE_HEAD - 1;
-    expected = n + (q ? NGX_HTTP_GATE_GRANTS * q->kind->nquotas : 0);
+    expected = n + (q ? NGX_HTTP_GATE_GRANTS * q->kind->nquotas
+                        + 2 * q->kind->documents : 0);
 
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != expected
         || ngx_http_gate_script_numbers(reply->element, most, head, n)
@@ -223,6 +297,41 @@ ngx_http_gate_script_reply(redisReply *reply,
         {
             return NGX_ERROR;
         }
+    }
+
+    return q ? ngx_http_gate_script_taken(&reply->element[n
+                                  + NGX_HTTP_GATE_GRANTS * q->kind->nquotas],
+                                          q, answer)
+             : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_script_taken(redisReply **reply,
+    const ngx_http_gate_question_t *q, ngx_http_gate_answer_t *answer)
+{
+    long long   n[2];
+    ngx_uint_t  i;
+
+    static const long long  most[2] = {
+        (1 << NGX_HTTP_GATE_ASKED) - 1, (1 << NGX_HTTP_GATE_ASKED) - 1
+    };
+
+    for (i = 0; i < q->kind->nquotas; i++) {
+        answer->known[i] = 0;
+        answer->fresh[i] = 0;
+
+        if (q->kind->quotas[i].unit != GATE_DOCUMENTS) {
+            continue;
+        }
+
+        if (ngx_http_gate_script_numbers(reply, most, n, 2) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        answer->known[i] = n[0];
+        answer->fresh[i] = n[1] & n[0];
+        reply += 2;
     }
 
     return NGX_OK;

@@ -17,7 +17,12 @@
 
 
 /* arguments of a command, at most */
-#define NGX_HTTP_GATE_ARGC_MAX  (9 + 14 * NGX_HTTP_GATE_QUOTAS)
+#define NGX_HTTP_GATE_ARGC_MAX                                               \
+    (12 + NGX_HTTP_GATE_ASKED + 3 * NGX_HTTP_GATE_GIVEN                      \
+     + 17 * NGX_HTTP_GATE_QUOTAS)
+
+#define NGX_HTTP_GATE_KEYS      (2 + 2 * NGX_HTTP_GATE_QUOTAS)
+#define NGX_HTTP_GATE_KEY_MAX   (256 + NGX_HTTP_GATE_NAME_MAX)
 
 
 typedef enum {
@@ -40,8 +45,8 @@ typedef struct {
     ngx_str_t              argv[NGX_HTTP_GATE_ARGC_MAX];
     ngx_uint_t             argc;
     u_char                 numbers[NGX_HTTP_GATE_ARGC_MAX * NGX_INT64_LEN];
-    u_char                 account[256 + NGX_HTTP_GATE_NAME_MAX];
-    u_char                 epoch[256];
+    u_char                 keys[NGX_HTTP_GATE_KEYS][NGX_HTTP_GATE_KEY_MAX];
+    ngx_uint_t             nkeys;
 } ngx_http_gate_command_t;
 
 
@@ -52,6 +57,10 @@ typedef struct {
     ngx_msec_t             closed;      /* ms until it grants again */
     ngx_uint_t             lost;        /* the account's count was lost */
     gate_grant_t           grants[NGX_HTTP_GATE_QUOTAS];
+
+    /* bits of the documents asked for: counted now, and not before */
+    ngx_uint_t             known[NGX_HTTP_GATE_QUOTAS];
+    ngx_uint_t             fresh[NGX_HTTP_GATE_QUOTAS];
 } ngx_http_gate_answer_t;
 
 

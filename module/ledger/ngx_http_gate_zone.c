@@ -1,70 +1,32 @@
 /*
- * The zone: the lock, and what is done to an account while it is held.  Where
- * accounts lie and how they are found is told in ngx_http_gate_cells.h.
+ * The zone: the lock, and what a request does to its account while it is held.
+ * Where accounts lie and how they are found is told in ngx_http_gate_cells.h.
  */
 
 
-#include "ngx_http_gate_cells.h"
+#include "ngx_http_gate_zone_inner.h"
 
 #include <openssl/sha.h>
 
 
-/* accounts looked at in one walk for some to settle */
-#define NGX_HTTP_GATE_WALK  4096
-
-
-struct ngx_http_gate_zone_s {
-    ngx_http_gate_cells_t        *cells;
-    ngx_slab_pool_t              *shpool;
-    ngx_array_t                  *kinds;
-    ngx_uint_t                    embedded;
-    ngx_uint_t                    full;     /* said once by this worker */
-    uint32_t                      generation;
-};
-
-
-static ngx_int_t ngx_http_gate_zone_init(ngx_shm_zone_t *shm_zone,
-    void *data);
-static ngx_http_gate_cells_t *ngx_http_gate_zone_lock(
-    ngx_http_gate_zone_t *zone);
-static void ngx_http_gate_zone_unlock(ngx_http_gate_zone_t *zone);
-static ngx_http_gate_cell_t *ngx_http_gate_zone_enter(
-    ngx_http_gate_zone_t *zone, ngx_http_gate_account_t *account);
-static uint32_t ngx_http_gate_zone_alloc(ngx_http_gate_zone_t *zone);
-static ngx_uint_t ngx_http_gate_zone_idle_cell(void *data,
-    ngx_http_gate_cell_t *cell);
-static ngx_int_t ngx_http_gate_zone_assign(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind);
-static void ngx_http_gate_zone_begin_quota(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind,
-    uint32_t id);
-static gate_credit_t *ngx_http_gate_zone_credit(ngx_http_gate_cell_t *cell,
-    const ngx_http_gate_quota_t *quota);
-static gate_ledger_t *ngx_http_gate_zone_spendings(
-    ngx_http_gate_ledger_cell_t *ledger, const ngx_http_gate_quota_t *quota);
-static ngx_http_gate_ledger_cell_t *ngx_http_gate_zone_ledger(
-    ngx_http_gate_cells_t *cells, ngx_http_gate_cell_t *cell);
-static void ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
+static ngx_int_t ngx_http_gate_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+static void ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
     const uint64_t *needs, uint64_t now);
 static ngx_int_t ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
     const uint64_t *needs, uint64_t borrow, gate_quota_fact_t *facts,
     uint64_t now);
-static ngx_uint_t ngx_http_gate_zone_restate(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_question_t *questions, ngx_uint_t n, u_char *text);
-static ngx_uint_t ngx_http_gate_zone_asking(ngx_http_gate_cell_t *cell);
-static void ngx_http_gate_zone_ask(ngx_http_gate_question_t *question,
-    ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind,
-    u_char *text);
-static ngx_uint_t ngx_http_gate_zone_enter_epoch(
-    ngx_http_gate_cells_t *cells, uint64_t epoch);
-static const ngx_http_gate_kind_t *ngx_http_gate_zone_kind(
-    ngx_http_gate_zone_t *zone, uint32_t hash);
-static ngx_uint_t ngx_http_gate_zone_rich(ngx_http_gate_cell_t *cell,
-    const ngx_http_gate_kind_t *kind);
-static ngx_uint_t ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell,
-    const ngx_http_gate_kind_t *kind);
+static void ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
+    const uint64_t *needs, uint64_t now);
+static ngx_http_gate_cell_t *ngx_http_gate_zone_enter(
+    ngx_http_gate_zone_t *zone, ngx_http_gate_account_t *account);
+static uint32_t ngx_http_gate_zone_alloc(ngx_http_gate_zone_t *zone);
+static void ngx_http_gate_zone_begin_quota(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind, uint32_t id);
+static ngx_uint_t ngx_http_gate_zone_idle_cell(void *data,
+    ngx_http_gate_cell_t *cell);
 
 
 ngx_http_gate_zone_t *
@@ -140,7 +102,7 @@ ngx_http_gate_zone_init(ngx_shm_zone_t *shm_zone, void *data)
 }
 
 
-static ngx_http_gate_cells_t *
+ngx_http_gate_cells_t *
 ngx_http_gate_zone_lock(ngx_http_gate_zone_t *zone)
 {
     ngx_http_gate_cells_t    *cells;
@@ -159,7 +121,7 @@ ngx_http_gate_zone_lock(ngx_http_gate_zone_t *zone)
 }
 
 
-static void
+void
 ngx_http_gate_zone_unlock(ngx_http_gate_zone_t *zone)
 {
     ngx_http_gate_cells_touch(zone->cells, 0);
@@ -212,6 +174,23 @@ ngx_http_gate_zone_name(ngx_pool_t *pool, ngx_http_gate_account_t *account,
 }
 
 
+void
+ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
+    const ngx_str_t *document)
+{
+    u_char      digest[SHA256_DIGEST_LENGTH];
+    SHA256_CTX  sha;
+
+    SHA256_Init(&sha);
+    SHA256_Update(&sha, account->name.data, account->name.len);
+    SHA256_Update(&sha, "", 1);
+    SHA256_Update(&sha, document->data, document->len);
+    SHA256_Final(digest, &sha);
+
+    ngx_memcpy(account->document, digest, NGX_HTTP_GATE_DIGEST_LEN);
+}
+
+
 ngx_int_t
 ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
     ngx_http_gate_account_t *account, const uint64_t *needs, uint64_t borrow,
@@ -245,6 +224,10 @@ ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
     rc = ngx_http_gate_zone_check(zone, cell, account, needs, borrow, facts,
                                   ngx_current_msec);
 
+    if (rc == NGX_OK) {
+        ngx_http_gate_zone_hold(zone, cell, account, needs, ngx_current_msec);
+    }
+
     cell->used = ngx_current_msec;
 
     if (!zone->embedded && rc == NGX_OK) {
@@ -265,10 +248,10 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
     const uint64_t *needs, uint64_t borrow, gate_quota_fact_t *facts,
     uint64_t now)
 {
-    ngx_int_t                     rc;
-    ngx_uint_t                    i;
-    gate_credit_t                *credit;
-    const ngx_http_gate_quota_t  *quota;
+    uint64_t        need;
+    ngx_int_t       rc;
+    ngx_uint_t      i;
+    gate_credit_t  *credit;
 
     rc = NGX_OK;
     account->low = 0;
@@ -282,12 +265,24 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
         }
 
         credit = ngx_http_gate_zone_credit(cell, &account->kind->quotas[i]);
+        need = ngx_http_gate_zone_need(zone, account, i, credit, needs[i],
+                                       now);
+
         facts[i].credit = gate_lease_check(credit, &account->holds[i],
-                                           account->limits[i], needs[i],
-                                           borrow, now);
+                                           account->limits[i], need, borrow,
+                                           now);
 
         account->wanted[i] = gate_lease_wanted(credit, &account->holds[i],
-                                               needs[i], now);
+                                               need, now);
+
+        if (facts[i].credit == GATE_CREDIT_TAKEN && zone->embedded && need
+            && account->kind->quotas[i].unit == GATE_DOCUMENTS
+            && !ngx_http_gate_zone_place(zone, account))
+        {
+            facts[i].credit = GATE_CREDIT_INVALID;
+            rc = NGX_DECLINED;
+            continue;
+        }
 
         if (facts[i].credit != GATE_CREDIT_TAKEN) {
 
@@ -302,7 +297,22 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
         }
     }
 
-    for (i = 0; rc == NGX_OK && i < account->kind->nquotas; i++) {
+    return rc;
+}
+
+
+/* takes what was checked */
+
+static void
+ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
+    const uint64_t *needs, uint64_t now)
+{
+    ngx_uint_t                    i;
+    gate_credit_t                *credit;
+    const ngx_http_gate_quota_t  *quota;
+
+    for (i = 0; i < account->kind->nquotas; i++) {
 
         if (account->limits[i] == GATE_UNBOUNDED) {
             continue;
@@ -317,6 +327,11 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
             cell->untold = 1;
         }
 
+        if (quota->unit == GATE_DOCUMENTS) {
+            ngx_http_gate_zone_rely(zone, cell, account, i, needs[i], now);
+            continue;
+        }
+
         gate_lease_take(credit, &account->holds[i], needs[i], now);
 
         account->low |= gate_lease_low(credit, account->limits[i],
@@ -325,8 +340,6 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
                                                        account->limits[i]),
                                        now);
     }
-
-    return rc;
 }
 
 
@@ -337,7 +350,7 @@ ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
     const uint64_t *needs, uint64_t now)
 {
-    uint64_t                      clock;
+    uint64_t                      clock, need;
     ngx_uint_t                    i;
     ngx_time_t                   *tp;
     gate_grant_t                  grant;
@@ -353,19 +366,21 @@ ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
     for (i = 0; i < account->kind->nquotas; i++) {
         quota = &account->kind->quotas[i];
         credit = ngx_http_gate_zone_credit(cell, quota);
+        need = ngx_http_gate_zone_need(zone, account, i, credit, needs[i],
+                                       now);
         spendings = ngx_http_gate_zone_spendings(ledger, quota);
 
         if (account->limits[i] == GATE_UNBOUNDED
             || (now < credit->until
                 && gate_lease_check(credit, &account->holds[i],
-                                    account->limits[i], needs[i], 0, now)
+                                    account->limits[i], need, 0, now)
                    == GATE_CREDIT_TAKEN))
         {
             continue;
         }
 
         gate_ledger_draw(spendings, &quota->window, account->limits[i],
-                         credit, needs[i], clock, &grant);
+                         credit, need, clock, &grant);
 
         gate_ledger_keep(spendings, &quota->window, credit, &grant);
         gate_lease_grant(credit, &grant, now);
@@ -395,6 +410,10 @@ ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
                                 &account->name);
 
     for (i = 0; n && i < account->kind->nquotas; i++) {
+
+        if (n && needs[i]) {
+            ngx_http_gate_zone_leave(zone, &cells->table[n - 1], account, i);
+        }
 
         if (account->limits[i] == GATE_UNBOUNDED
             || account->holds[i].n - account->holds[i].used < needs[i])
@@ -453,6 +472,8 @@ ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
             credit = ngx_http_gate_zone_credit(cell,
                                                &account->kind->quotas[i]);
 
+            ngx_http_gate_zone_leave(zone, cell, account, i);
+
             if (account->holds[i].n == 0 || credit == NULL) {
                 continue;
             }
@@ -476,312 +497,6 @@ ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
     }
 
     ngx_http_gate_zone_unlock(zone);
-}
-
-
-ngx_int_t
-ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_question_t *q, ngx_msec_t timeout)
-{
-    uint32_t                  n;
-    ngx_uint_t                i;
-    gate_credit_t            *credit;
-    ngx_http_gate_cell_t     *cell;
-    ngx_http_gate_cells_t    *cells;
-
-    cells = ngx_http_gate_zone_lock(zone);
-
-    n = ngx_http_gate_cells_find(cells, 0, q->hash, &q->name);
-
-    if (n == 0) {
-        ngx_http_gate_zone_unlock(zone);
-        return NGX_DECLINED;
-    }
-
-    cell = &cells->table[n - 1];
-
-    if (ngx_http_gate_zone_asking(cell)) {
-        ngx_http_gate_zone_unlock(zone);
-        return NGX_BUSY;
-    }
-
-    ngx_http_gate_cells_touch(cells, n);
-
-    (void) ngx_http_gate_zone_assign(zone, cell, q->kind);
-
-    for (i = 0; i < q->kind->nquotas; i++) {
-        credit = ngx_http_gate_zone_credit(cell, &q->kind->quotas[i]);
-
-        if (q->settle) {
-            gate_lease_yield(credit);
-        }
-
-        gate_lease_claim(credit, &q->claims[i]);
-    }
-
-    cell->asking = ngx_current_msec + timeout;
-    cell->untold = 1;
-
-    q->more = cells->restate > 0;
-    q->answered = cell->answered;
-    q->number = ++cell->number;
-    q->incarnation = cell->incarnation;
-    q->asked = ngx_current_msec;
-
-    ngx_http_gate_cells_activate(cells, cell);
-
-    ngx_sprintf(q->node, "%*s.%08xD", sizeof(cells->node), cells->node,
-                q->incarnation);
-
-    ngx_http_gate_zone_unlock(zone);
-
-    return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_question_t *q, uint64_t epoch, const gate_grant_t *grants)
-{
-    uint32_t                  n;
-    ngx_uint_t                i, entered;
-    gate_credit_t            *credit;
-    ngx_http_gate_cell_t     *cell;
-    ngx_http_gate_cells_t    *cells;
-
-    cells = ngx_http_gate_zone_lock(zone);
-
-    entered = grants ? ngx_http_gate_zone_enter_epoch(cells, epoch) : 0;
-
-    n = ngx_http_gate_cells_find(cells, 0, q->hash, &q->name);
-    cell = n ? &cells->table[n - 1] : NULL;
-
-    /* another may have been asked since, or the account is a new one */
-
-    if (cell && cell->incarnation == q->incarnation
-        && cell->number == q->number)
-    {
-        ngx_http_gate_cells_touch(cells, n);
-
-        cell->asking = 0;
-
-        if (grants) {
-            cell->answered = q->number;
-            cell->untold = 0;
-            cell->epoch = (uint32_t) epoch;
-            cells->beat = ngx_current_msec;
-
-            for (i = 0; i < q->kind->nquotas; i++) {
-                credit = ngx_http_gate_zone_credit(cell,
-                                                   &q->kind->quotas[i]);
-                if (credit == NULL) {
-                    continue;
-                }
-
-                gate_lease_grant(credit, &grants[i], q->asked);
-
-                /* given back meanwhile, or a slot was left behind */
-
-                if (credit->past != q->claims[i].past
-                    || credit->past_spent != q->claims[i].past_spent)
-                {
-                    cell->untold = 1;
-                }
-            }
-        }
-    }
-
-    ngx_http_gate_zone_unlock(zone);
-
-    return entered;
-}
-
-
-ngx_uint_t
-ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone, ngx_uint_t all,
-    ngx_http_gate_question_t *questions, ngx_uint_t n, u_char *text)
-{
-    uint32_t                     i, next;
-    ngx_uint_t                   found, walked;
-    ngx_http_gate_cell_t        *cell;
-    const ngx_http_gate_kind_t  *kind;
-    ngx_http_gate_cells_t       *cells;
-
-    walked = 0;
-
-    cells = ngx_http_gate_zone_lock(zone);
-
-    found = ngx_http_gate_zone_restate(zone, questions, n, text);
-
-    for (i = cells->active; i && found < n && walked < NGX_HTTP_GATE_WALK;
-         i = next)
-    {
-        cell = &cells->table[i - 1];
-        next = cell->active_next;
-        walked++;
-
-        kind = ngx_http_gate_zone_kind(zone, cell->kind);
-
-        if (kind && !ngx_http_gate_zone_untold(cell, kind)) {
-            ngx_http_gate_cells_deactivate(cells, cell);
-            continue;
-        }
-
-        if (kind == NULL
-            || ngx_http_gate_zone_asking(cell)
-            || (!all && ngx_current_msec - cell->used < kind->idle
-                && !ngx_http_gate_zone_rich(cell, kind)))
-        {
-            continue;
-        }
-
-        ngx_http_gate_zone_ask(&questions[found], cell, kind,
-                               text + found * NGX_HTTP_GATE_NAME_MAX);
-        found++;
-    }
-
-    ngx_http_gate_zone_unlock(zone);
-
-    return found;
-}
-
-
-/* accounts that Redis was told of in an epoch before, pass after pass */
-
-static ngx_uint_t
-ngx_http_gate_zone_restate(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_question_t *questions, ngx_uint_t n, u_char *text)
-{
-    ngx_uint_t                   found, walked;
-    ngx_http_gate_cell_t        *cell;
-    const ngx_http_gate_kind_t  *kind;
-    ngx_http_gate_cells_t       *cells;
-
-    found = 0;
-    cells = zone->cells;
-
-    for (walked = 0;
-         cells->restate && found < n && walked < NGX_HTTP_GATE_WALK;
-         walked++)
-    {
-        cell = &cells->table[--cells->restate];
-
-        kind = cell->type == NGX_HTTP_GATE_ACCOUNT && cell->answered
-               && cell->epoch != (uint32_t) cells->epoch
-               ? ngx_http_gate_zone_kind(zone, cell->kind) : NULL;
-
-        if (kind) {
-            cells->again = 1;
-
-            if (!ngx_http_gate_zone_asking(cell)) {
-                ngx_http_gate_zone_ask(&questions[found], cell, kind,
-                                       text + found * NGX_HTTP_GATE_NAME_MAX);
-                found++;
-            }
-        }
-
-        if (cells->restate == 0 && cells->again) {
-            cells->again = 0;
-            cells->restate = cells->fresh;
-            break;
-        }
-    }
-
-    return found;
-}
-
-
-static ngx_uint_t
-ngx_http_gate_zone_asking(ngx_http_gate_cell_t *cell)
-{
-    return cell->asking
-           && (ngx_msec_int_t) (cell->asking - ngx_current_msec) > 0;
-}
-
-
-static void
-ngx_http_gate_zone_ask(ngx_http_gate_question_t *question,
-    ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind, u_char *text)
-{
-    ngx_memcpy(text, cell->name, cell->len);
-
-    question->kind = kind;
-    question->hash = cell->hash;
-    question->name.len = cell->len;
-    question->name.data = text;
-}
-
-
-ngx_uint_t
-ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone, ngx_msec_t every)
-{
-    ngx_uint_t              due;
-    ngx_http_gate_cells_t  *cells;
-
-    cells = ngx_http_gate_zone_lock(zone);
-
-    due = ngx_current_msec - cells->beat >= every;
-
-    if (due) {
-        cells->beat = ngx_current_msec;
-    }
-
-    ngx_http_gate_zone_unlock(zone);
-
-    return due;
-}
-
-
-ngx_uint_t
-ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch)
-{
-    ngx_uint_t  entered;
-
-    entered = ngx_http_gate_zone_enter_epoch(ngx_http_gate_zone_lock(zone),
-                                             epoch);
-    ngx_http_gate_zone_unlock(zone);
-
-    return entered;
-}
-
-
-static ngx_uint_t
-ngx_http_gate_zone_enter_epoch(ngx_http_gate_cells_t *cells, uint64_t epoch)
-{
-    uint64_t  before;
-
-    before = cells->epoch;
-    cells->epoch = epoch;
-
-    if (before == 0 || before == epoch) {
-        return 0;
-    }
-
-    cells->restate = cells->fresh;
-    cells->again = 0;
-
-    return 1;
-}
-
-
-ngx_uint_t
-ngx_http_gate_zone_restating(ngx_http_gate_zone_t *zone)
-{
-    return zone->cells->restate > 0;
-}
-
-
-void
-ngx_http_gate_zone_serve(ngx_http_gate_zone_t *zone)
-{
-    zone->cells->generation = zone->generation;
-}
-
-
-ngx_uint_t
-ngx_http_gate_zone_served(ngx_http_gate_zone_t *zone)
-{
-    return zone->cells->generation != zone->generation;
 }
 
 
@@ -835,14 +550,23 @@ ngx_http_gate_zone_alloc(ngx_http_gate_zone_t *zone)
     n = ngx_http_gate_cells_alloc(zone->cells, ngx_http_gate_zone_idle_cell,
                                   zone);
 
-    if (n == 0 && !zone->full) {
-        zone->full = 1;
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                      "gate: \"gate_zone\" is too small: all %uD accounts "
-                      "are in use", zone->cells->ncells);
+    if (n == 0) {
+        ngx_http_gate_zone_told_full(zone, "accounts");
     }
 
     return n;
+}
+
+
+void
+ngx_http_gate_zone_told_full(ngx_http_gate_zone_t *zone, const char *what)
+{
+    if (!zone->full) {
+        zone->full = 1;
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "gate: \"gate_zone\" is too small: all %s are in use",
+                      what);
+    }
 }
 
 
@@ -851,7 +575,7 @@ ngx_http_gate_zone_alloc(ngx_http_gate_zone_t *zone)
  * out of the policy stay while there is room: they may come back.
  */
 
-static ngx_int_t
+ngx_int_t
 ngx_http_gate_zone_assign(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind)
 {
@@ -945,7 +669,7 @@ ngx_http_gate_zone_begin_quota(ngx_http_gate_zone_t *zone,
 
 /* NULL: none */
 
-static gate_credit_t *
+gate_credit_t *
 ngx_http_gate_zone_credit(ngx_http_gate_cell_t *cell,
     const ngx_http_gate_quota_t *quota)
 {
@@ -961,7 +685,7 @@ ngx_http_gate_zone_credit(ngx_http_gate_cell_t *cell,
 }
 
 
-static gate_ledger_t *
+gate_ledger_t *
 ngx_http_gate_zone_spendings(ngx_http_gate_ledger_cell_t *ledger,
     const ngx_http_gate_quota_t *quota)
 {
@@ -977,7 +701,7 @@ ngx_http_gate_zone_spendings(ngx_http_gate_ledger_cell_t *ledger,
 }
 
 
-static ngx_http_gate_ledger_cell_t *
+ngx_http_gate_ledger_cell_t *
 ngx_http_gate_zone_ledger(ngx_http_gate_cells_t *cells,
     ngx_http_gate_cell_t *cell)
 {
@@ -1029,34 +753,7 @@ ngx_http_gate_zone_idle_cell(void *data, ngx_http_gate_cell_t *cell)
 }
 
 
-/*
- * A large reservation that came back: more than leases are made of, and in
- * the way of other nodes even while this account is in use
- */
-
-static ngx_uint_t
-ngx_http_gate_zone_rich(ngx_http_gate_cell_t *cell,
-    const ngx_http_gate_kind_t *kind)
-{
-    ngx_uint_t      i;
-    gate_credit_t  *credit;
-
-    for (i = 0; i < kind->nquotas; i++) {
-        credit = ngx_http_gate_zone_credit(cell, &kind->quotas[i]);
-
-        if (kind->quotas[i].unit == GATE_BYTES && credit
-            && gate_lease_idle(credit, ngx_current_msec)
-               > 2 * kind->quotas[i].lease)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell,
     const ngx_http_gate_kind_t *kind)
 {
@@ -1079,7 +776,7 @@ ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell,
 }
 
 
-static const ngx_http_gate_kind_t *
+const ngx_http_gate_kind_t *
 ngx_http_gate_zone_kind(ngx_http_gate_zone_t *zone, uint32_t hash)
 {
     ngx_uint_t              i;

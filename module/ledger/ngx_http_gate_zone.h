@@ -19,10 +19,15 @@
 #include <ngx_core.h>
 
 #include "gate_ledger.h"
+#include "ngx_http_gate_documents.h"
 
 
 /* quotas of one account */
 #define NGX_HTTP_GATE_QUOTAS    4
+
+/* documents that one question takes, and gives back, at most */
+#define NGX_HTTP_GATE_ASKED     8
+#define NGX_HTTP_GATE_GIVEN     32
 
 /* longest name of an account, and of a kind's suffix */
 #define NGX_HTTP_GATE_NAME_MAX    124
@@ -48,6 +53,7 @@ typedef struct {
     uint32_t                      hash;     /* of suffix */
     ngx_uint_t                    nquotas;
     ngx_http_gate_quota_t         quotas[NGX_HTTP_GATE_QUOTAS];
+    ngx_uint_t                    documents;    /* quotas that count them */
     ngx_msec_t                    idle;     /* unused so long: give back */
 } ngx_http_gate_kind_t;
 
@@ -62,9 +68,24 @@ typedef struct {
     uint64_t                      limits[NGX_HTTP_GATE_QUOTAS];
     gate_hold_t                   holds[NGX_HTTP_GATE_QUOTAS];
     uint64_t                      wanted[NGX_HTTP_GATE_QUOTAS]; /* out */
+    u_char                        document[NGX_HTTP_GATE_DIGEST_LEN];
+    uint32_t                      relies[NGX_HTTP_GATE_QUOTAS];
+                                            /* on its slot; 0: it does not */
+    uint32_t                      gives[NGX_HTTP_GATE_QUOTAS];
+                                            /* out: question, 0: none */
+    unsigned                      sure:1;   /* the document is taken */
     unsigned                      entered:1;    /* counted as user of cell */
     unsigned                      low:1;    /* out: time to draw ahead */
 } ngx_http_gate_account_t;
+
+
+/* a document that was not taken in the end */
+
+typedef struct {
+    ngx_uint_t                    quota;    /* of the kind */
+    uint64_t                      number;   /* of the question that took it */
+    u_char                        document[NGX_HTTP_GATE_DIGEST_LEN];
+} ngx_http_gate_giving_t;
 
 
 typedef struct {
@@ -74,6 +95,11 @@ typedef struct {
     ngx_uint_t                    settle;   /* give back instead of draw */
     uint64_t                      limits[NGX_HTTP_GATE_QUOTAS];
     gate_claim_t                  claims[NGX_HTTP_GATE_QUOTAS];
+    u_char                        documents[NGX_HTTP_GATE_ASKED]
+                                           [NGX_HTTP_GATE_DIGEST_LEN];
+    ngx_uint_t                    ndocuments;
+    ngx_http_gate_giving_t        gives[NGX_HTTP_GATE_GIVEN];
+    ngx_uint_t                    ngives;
 
     /* filled by ngx_http_gate_zone_begin() */
     u_char                        node[NGX_HTTP_GATE_NODE_LEN];
@@ -106,12 +132,16 @@ ngx_int_t ngx_http_gate_zone_name(ngx_pool_t *pool,
     ngx_http_gate_account_t *account, const ngx_http_gate_kind_t *kind,
     const ngx_str_t *user);
 
+/* Names the document that the account is about to take. */
+void ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
+    const ngx_str_t *document);
+
 /*
  * Takes needs[] (one a quota of the kind) into the account's holds: all of
  * them or none.  facts[] tells how each stands.  NGX_OK: all are held.
  * NGX_DECLINED: not.  NGX_BUSY: the zone has no room for this account; each
  * fact is GATE_CREDIT_INVALID.  A quota whose limit is GATE_UNBOUNDED is not
- * counted.
+ * counted.  One of documents needs nothing if its document is known.
  */
 ngx_int_t ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
     ngx_http_gate_account_t *account, const uint64_t *needs, uint64_t borrow,
@@ -121,7 +151,12 @@ ngx_int_t ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
 void ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
     ngx_http_gate_account_t *account, const uint64_t *needs);
 
-/* Gives back what the holds have not used; the account is left. */
+/*
+ * Gives back what the holds have not used; the account is left.  A document
+ * that it relied on, and nobody else, is not taken unless the account is sure;
+ * account->gives has the number of the question that had it counted, which the
+ * ledger must be told.
+ */
 void ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
     ngx_http_gate_account_t *account);
 
@@ -136,10 +171,19 @@ ngx_int_t ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
 
 /*
  * Ends it, with the id of Redis' epoch and a grant for each quota, or NULL: no
- * answer.  Returns 1 if that epoch is a new one to this host.
+ * answer.  known, fresh: bits of q->documents, for each quota that counts them.
+ * Returns 1 if that epoch is a new one to this host.
  */
 ngx_uint_t ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_question_t *q, uint64_t epoch, const gate_grant_t *grants);
+    ngx_http_gate_question_t *q, uint64_t epoch, const gate_grant_t *grants,
+    const ngx_uint_t *known, const ngx_uint_t *fresh);
+
+/*
+ * Those of q->documents that were counted for this question and that nobody
+ * relies on are added to q->gives.  Returns how many there are to give.
+ */
+ngx_uint_t ngx_http_gate_zone_unused(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_question_t *q);
 
 /* Is it time for this host to look for a new epoch?  Once every so many ms. */
 ngx_uint_t ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone,

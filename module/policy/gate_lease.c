@@ -9,7 +9,6 @@
 #include "gate_window.h"
 
 
-static int gate_lease_live(const gate_credit_t *credit, uint64_t now);
 static void gate_lease_enter(gate_credit_t *credit, uint32_t slot);
 static void gate_lease_rejoin(gate_credit_t *credit, uint32_t slot);
 static int gate_lease_stands(const gate_credit_t *credit,
@@ -73,9 +72,7 @@ gate_lease_stands(const gate_credit_t *credit, const gate_hold_t *hold,
 }
 
 
-/* may the share of the known slot still be spent? */
-
-static int
+int
 gate_lease_live(const gate_credit_t *credit, uint64_t now)
 {
     return credit->slot != 0 && now < credit->until;
@@ -283,9 +280,15 @@ gate_lease_share(const gate_claim_t *claim, uint64_t limit, uint64_t total,
 uint64_t
 gate_lease_size(gate_unit_e unit, uint64_t configured, uint64_t limit)
 {
-    if (unit == GATE_BYTES) {
-        return configured;
-    }
+    switch (unit) {
 
-    return limit < 100 ? 1 : limit / 100;
+    case GATE_BYTES:
+        return configured;
+
+    case GATE_DOCUMENTS:
+        return 0;
+
+    default: /* GATE_REQUESTS */
+        return limit < 100 ? 1 : limit / 100;
+    }
 }

@@ -100,6 +100,9 @@ void gate_lease_take(gate_credit_t *credit, gate_hold_t *hold, uint64_t need,
 /* Gives back what is held and not used, and empties the hold. */
 void gate_lease_give(gate_credit_t *credit, gate_hold_t *hold);
 
+/* May what is known of the slot still be believed? */
+int gate_lease_live(const gate_credit_t *credit, uint64_t now);
+
 /* Units to be had from the share without asking. */
 uint64_t gate_lease_idle(const gate_credit_t *credit, uint64_t now);
 
@@ -134,7 +137,10 @@ uint64_t gate_lease_share(const gate_claim_t *claim, uint64_t limit,
     uint64_t total, uint64_t held, uint64_t spent, uint64_t floor,
     unsigned *refused);
 
-/* The lease of a quota: bytes as configured, else 1 % of limit, 1 at least. */
+/*
+ * The lease of a quota: bytes as configured, requests 1 % of limit, 1 at
+ * least.  Documents are not leased: which they are matters.
+ */
 uint64_t gate_lease_size(gate_unit_e unit, uint64_t configured,
     uint64_t limit);
 

@@ -175,6 +175,37 @@ gate_ledger_keep(gate_ledger_t *ledger, const gate_window_t *window,
 }
 
 
+void
+gate_ledger_unspend(gate_ledger_t *ledger, const gate_window_t *window,
+    gate_credit_t *credit, uint32_t slot)
+{
+    int64_t      i;
+    uint64_t    *spent;
+    gate_slot_t  at;
+
+    spent = NULL;
+
+    if (credit->slot == slot) {
+        spent = &credit->spent;
+
+    } else if (credit->past == slot) {
+        spent = &credit->past_spent;
+
+    } else if (window->per == GATE_PER_TIME && slot <= ledger->newest) {
+        gate_window_slot(window, slot, &at);
+        i = ((int64_t) ledger->newest - (int64_t) slot) / at.width;
+
+        if (i < GATE_SLOTS) {
+            spent = &ledger->spent[i];
+        }
+    }
+
+    if (spent && *spent) {
+        (*spent)--;
+    }
+}
+
+
 int
 gate_ledger_over(const gate_ledger_t *ledger, const gate_window_t *window,
     const gate_credit_t *credit, uint64_t now)

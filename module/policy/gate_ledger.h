@@ -38,6 +38,13 @@ void gate_ledger_draw(const gate_ledger_t *ledger,
 void gate_ledger_keep(gate_ledger_t *ledger, const gate_window_t *window,
     const gate_credit_t *credit, const gate_grant_t *grant);
 
+/*
+ * Takes back one unit that was spent in a slot, wherever it is kept by now.
+ * What no window reaches any more is gone anyway.
+ */
+void gate_ledger_unspend(gate_ledger_t *ledger, const gate_window_t *window,
+    gate_credit_t *credit, uint32_t slot);
+
 /* Is every spent unit out of its window, so that this may be forgotten? */
 int gate_ledger_over(const gate_ledger_t *ledger, const gate_window_t *window,
     const gate_credit_t *credit, uint64_t now);

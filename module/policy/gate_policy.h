@@ -37,7 +37,8 @@ typedef enum {
 
 typedef enum {
     GATE_BYTES = 0,
-    GATE_REQUESTS
+    GATE_REQUESTS,
+    GATE_DOCUMENTS                  /* distinct ones */
 } gate_unit_e;
 
 

@@ -613,6 +613,49 @@ any_span_of_a_rolling_window_delivers_at_most_its_limit(void **state)
 }
 
 
+/* a document that is taken again counts in the later slot, not in both */
+
+static void
+what_was_taken_again_counts_where_it_was_taken_last(void **state)
+{
+    uint32_t  slots[14];
+    int       i;
+
+    (void) state;
+
+    per_12_minutes();
+    limit = 14;
+
+    for (i = 0; i < 12; i++) {
+        assert_true(get(1));
+        slots[i] = credit.slot;
+        now += MINUTE;
+    }
+
+    assert_true(get(2));
+    assert_false(get(1));
+
+    /* of each slot, wherever it is kept by now: this one, the past, older */
+
+    gate_ledger_unspend(&ledger, &window, &credit, credit.slot);
+    assert_true(get(1));
+    assert_false(get(1));
+
+    for (i = 11; i >= 1; i--) {
+        gate_ledger_unspend(&ledger, &window, &credit, slots[i]);
+        assert_true(get(1));
+        assert_false(get(1));
+    }
+
+    /* nothing is left of them to be taken back */
+
+    gate_ledger_unspend(&ledger, &window, &credit, slots[5]);
+    assert_false(get(1));
+    gate_ledger_unspend(&ledger, &window, &credit, slots[0] - 86400);
+    assert_false(get(1));
+}
+
+
 static void
 any_span_of_a_second_delivers_at_most_its_limit(void **state)
 {
@@ -662,6 +705,7 @@ main(void)
         test(an_account_is_over_when_its_last_unit_has_left_the_window),
         test(an_account_is_over_when_its_day_is),
         test(an_account_is_not_over_while_a_slot_before_the_last_two_counts),
+        test(what_was_taken_again_counts_where_it_was_taken_last),
         test(any_day_delivers_at_most_its_limit),
         test(any_span_of_a_rolling_window_delivers_at_most_its_limit),
         test(any_span_of_a_second_delivers_at_most_its_limit),

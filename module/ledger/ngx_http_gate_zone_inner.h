@@ -1,0 +1,85 @@
+/*
+ * What the files of the zone share, and nobody else includes: the lock, and
+ * what is called while it is held.
+ */
+
+
+#ifndef NGX_HTTP_GATE_ZONE_INNER_H_INCLUDED
+#define NGX_HTTP_GATE_ZONE_INNER_H_INCLUDED
+
+
+#include "ngx_http_gate_cells.h"
+
+
+struct ngx_http_gate_zone_s {
+    ngx_http_gate_cells_t        *cells;
+    ngx_slab_pool_t              *shpool;
+    ngx_array_t                  *kinds;
+    ngx_uint_t                    embedded;
+    ngx_uint_t                    full;     /* said once by this worker */
+    uint32_t                      generation;
+};
+
+
+/* The cells, in order, for this worker alone; never wait before _unlock(). */
+ngx_http_gate_cells_t *ngx_http_gate_zone_lock(ngx_http_gate_zone_t *zone);
+void ngx_http_gate_zone_unlock(ngx_http_gate_zone_t *zone);
+
+/* NULL: the cell has none for this quota. */
+gate_credit_t *ngx_http_gate_zone_credit(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_quota_t *quota);
+
+/* What the ledger of one host has of this quota. */
+gate_ledger_t *ngx_http_gate_zone_spendings(
+    ngx_http_gate_ledger_cell_t *ledger,
+    const ngx_http_gate_quota_t *quota);
+
+ngx_http_gate_ledger_cell_t *ngx_http_gate_zone_ledger(
+    ngx_http_gate_cells_t *cells, ngx_http_gate_cell_t *cell);
+
+/* Each quota of the kind gets its place in the cell.  NGX_ERROR: no cell. */
+ngx_int_t ngx_http_gate_zone_assign(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind);
+
+/* Logs, once a worker, that there is no room. */
+void ngx_http_gate_zone_told_full(ngx_http_gate_zone_t *zone,
+    const char *what);
+
+/* NULL: no policy has such accounts any more. */
+const ngx_http_gate_kind_t *ngx_http_gate_zone_kind(ngx_http_gate_zone_t *zone,
+    uint32_t hash);
+
+/* Is there something that Redis does not know? */
+ngx_uint_t ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_kind_t *kind);
+
+/* What quota n of the kind needs: a known document costs nothing. */
+uint64_t ngx_http_gate_zone_need(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_account_t *account, ngx_uint_t n,
+    const gate_credit_t *credit, uint64_t need, uint64_t now);
+
+/* Is there a place for one more document?  Those of the ledger stay. */
+ngx_uint_t ngx_http_gate_zone_place(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_account_t *account);
+
+/* Takes what was checked: the account relies on its document. */
+void ngx_http_gate_zone_rely(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
+    ngx_uint_t n, uint64_t need, uint64_t now);
+
+/* Relies on it no longer; nobody having taken it, it is forgotten. */
+void ngx_http_gate_zone_leave(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
+    ngx_uint_t n);
+
+/* Remembers which documents Redis has in the slot that has begun. */
+void ngx_http_gate_zone_learn(ngx_http_gate_cells_t *cells,
+    const ngx_http_gate_question_t *q, const ngx_http_gate_quota_t *quota,
+    const gate_grant_t *grant, ngx_uint_t known, ngx_uint_t fresh);
+
+/* Of what is to be given back, drops what somebody relies on by now. */
+void ngx_http_gate_zone_still(ngx_http_gate_cells_t *cells,
+    ngx_http_gate_question_t *q);
+
+
+#endif /* NGX_HTTP_GATE_ZONE_INNER_H_INCLUDED */
