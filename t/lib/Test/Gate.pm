@@ -346,6 +346,21 @@ sub client {
     return Test::Gate::Client->new(port => $self->{port}, %o);
 }
 
+# A connection that this worker serves; "/pid" must say which one does.
+
+sub client_of {
+    my ($self, $worker, %o) = @_;
+
+    my $client;
+
+    $self->wait_for(sub {
+        $client = $self->client(%o) or return 0;
+        return $client->request('/pid')->{body} eq $worker;
+    }) or die "no connection to worker $worker";
+
+    return $client;
+}
+
 # One request by curl, for HTTP/2 and what else it can: "options" are its own.
 
 sub curl {

@@ -1,0 +1,23 @@
+#!/usr/bin/perl
+
+# A short run of t/chaos/run: all kinds of clients and faults, and the promises
+# hold.
+
+use strict;
+use warnings;
+
+use FindBin;
+use Test::More;
+
+my $seed = $ENV{TEST_SEED} // int rand 1_000_000;
+my $said = qx($FindBin::Bin/chaos/run --minutes 0.5 --seed $seed 2>&1);
+
+is($?, 0, "seed $seed: everything held") or diag($said);
+like($said, qr/^$_ held$/m, "$_ held") for qw(P1 P2 P3);
+
+my ($delivered) = $said =~ /^delivered: +(\d+)$/m;
+
+cmp_ok($delivered // 0, '>', 1_000_000, 'something was delivered');
+like($said, qr/429 \d+/, 'and something refused');
+
+done_testing();
