@@ -8,6 +8,7 @@
 
 #include "ngx_http_gate_ledger.h"
 
+#include "ngx_http_gate_advice.h"
 #include "ngx_http_gate_script.h"
 
 
@@ -951,6 +952,10 @@ ngx_http_gate_ledger_beaten(void *data, redisReply *reply)
 
     if (ngx_http_gate_zone_epoch(ledger->zone, answer.epoch)) {
         ngx_http_gate_ledger_restate(ledger);
+    }
+
+    if (ngx_http_gate_zone_advise(ledger->zone)) {
+        ngx_http_gate_advice_ask(ledger->redis, ledger->log);
     }
 }
 

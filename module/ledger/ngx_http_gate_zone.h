@@ -192,6 +192,9 @@ ngx_uint_t ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone,
 /* Redis is in this epoch.  1: a new one, and all accounts are told again. */
 ngx_uint_t ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch);
 
+/* True once in an epoch: its Redis should be looked at. */
+ngx_uint_t ngx_http_gate_zone_advise(ngx_http_gate_zone_t *zone);
+
 /* Are there accounts left to be told again? */
 ngx_uint_t ngx_http_gate_zone_restating(ngx_http_gate_zone_t *zone);
 

@@ -356,6 +356,23 @@ ngx_http_gate_zone_enter_epoch(ngx_http_gate_cells_t *cells, uint64_t epoch)
 
 
 ngx_uint_t
+ngx_http_gate_zone_advise(ngx_http_gate_zone_t *zone)
+{
+    ngx_uint_t              advise;
+    ngx_http_gate_cells_t  *cells;
+
+    cells = ngx_http_gate_zone_lock(zone);
+
+    advise = cells->advised != cells->epoch;
+    cells->advised = cells->epoch;
+
+    ngx_http_gate_zone_unlock(zone);
+
+    return advise;
+}
+
+
+ngx_uint_t
 ngx_http_gate_zone_restating(ngx_http_gate_zone_t *zone)
 {
     return zone->cells->restate > 0;
