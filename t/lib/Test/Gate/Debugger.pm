@@ -31,8 +31,8 @@ sub new {
     my ($class, $pid) = @_;
 
     my $gdb = open2(my $out, my $in, "exec gdb -nx -q 2>&1");
-    my $self = bless { pid => $gdb, in => $in, out => $out, said => '',
-                       owner => $$ }, $class;
+    my $self = bless { pid => $gdb, traced => $pid, in => $in, out => $out,
+                       said => '', owner => $$ }, $class;
 
     $self->say('set confirm off', 'set pagination off',
                'set auto-solib-add off', "attach $pid",
@@ -61,6 +61,33 @@ sub stopped {
     $self->until_said(qr/^(?:\(gdb\) )*stopped$/m);
 
     return $self->{said} =~ /^(?:\(gdb\) )*#\d+ +(?:0x\w+ in )?(\w+)/mg;
+}
+
+# Counts how often it comes to a function, and lets it go on.
+
+sub count {
+    my ($self, $function) = @_;
+
+    $self->say("break $function", 'ignore 1 1000000', 'echo counting\n',
+               'continue');
+    $self->until_said(qr/^(?:\(gdb\) )*counting$/m);
+}
+
+# How often that was.
+
+sub counted {
+    my ($self) = @_;
+
+    CORE::kill(INT => $self->{traced});
+    $self->say('info breakpoints', 'echo counted\n');
+    $self->until_said(qr/^(?:\(gdb\) )*counted$/m);
+
+    my ($n) = $self->{said} =~ /already hit (\d+) time/;
+
+    $self->say('delete', 'detach', 'quit');
+    waitpid delete $self->{pid}, 0;
+
+    return $n // 0;
 }
 
 sub say {
