@@ -224,7 +224,8 @@ ngx_http_gate_conf_quota_group(ngx_conf_t *cf, ngx_http_gate_policy_t *policy,
         group = &policy->groups[i];
 
         if (group->text.len != key->len
-            || ngx_strncmp(group->text.data, key->data, key->len) != 0)
+            || (key->len && ngx_strncmp(group->text.data, key->data, key->len)
+                            != 0))
         {
             continue;
         }

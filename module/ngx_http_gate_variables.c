@@ -8,6 +8,7 @@
 
 #include "ngx_http_gate_access.h"
 #include "ngx_http_gate_peer.h"
+#include "ngx_http_gate_quota.h"
 
 #include <ngx_http_ssl_module.h>
 
@@ -15,6 +16,8 @@
 static ngx_int_t ngx_http_gate_variable_verdict(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_reason(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_quota(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_policy(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -35,6 +38,9 @@ static ngx_http_variable_t  ngx_http_gate_vars[] = {
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_reason"), NULL, ngx_http_gate_variable_reason,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_quota"), NULL, ngx_http_gate_variable_quota,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_policy"), NULL, ngx_http_gate_variable_policy,
@@ -174,6 +180,25 @@ ngx_http_gate_variable_refused_early(ngx_http_request_t *r)
            && (peer->certificate.state == GATE_CERTIFICATE_INVALID
                || (peer->certificate.state == GATE_CERTIFICATE_NONE
                    && sscf->verify == 1));
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_quota(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    const ngx_str_t      *name;
+    ngx_http_gate_ctx_t  *ctx;
+
+    ctx = ngx_http_gate_access_ctx(r);
+
+    if (ctx == NULL || !ctx->judged || !(ctx->denied || ctx->dry_run)) {
+        return ngx_http_gate_variable_set(v, NULL, 0);
+    }
+
+    name = ngx_http_gate_quota_name(ctx);
+
+    return ngx_http_gate_variable_set(v, name->data, name->len);
 }
 
 

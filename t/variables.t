@@ -90,6 +90,7 @@ END
         gate        staff;
         $add
         add_header  Gate-Told \$gate_told always;
+        add_header  Gate-Quota \$gate_quota always;
 
         location /report   { }
         location /off/     { gate off; alias %%DIR%%/docs/; }
@@ -131,6 +132,7 @@ my $r = $t->get('/report', cert => 'alice', from => $japan);
 is(logged(), line(200, @passed, 100), 'passed: the log');
 is(headers($r), line(@passed), 'passed: add_header');
 is($r->{headers}{'gate-told'}, 'welcome', 'passed: map');
+is($r->{headers}{'gate-quota'}, undef, 'passed: no quota');
 
 for my $http ('1.1', 2) {
     $r = $t->curl('/echo', cert => 'alice', from => $japan, http => $http);
@@ -147,6 +149,7 @@ $r = $t->get('/report', cert => 'alice', from => $germany);
 is(logged(), line(403, @abroad, 100), 'country: the log');
 is(headers($r), line(@abroad), 'country: add_header');
 is($r->{headers}{'gate-told'}, 'abroad', 'country: map');
+is($r->{headers}{'gate-quota'}, undef, 'country: no quota');
 
 my @unnamed = ('DENIED', 'certificate', 'staff', '', 'JP', @nobody);
 
@@ -185,6 +188,7 @@ is("$r->{status} $r->{headers}{'gate-told'}", '429 enough',
    'a map of the user: the second is refused');
 is(logged(), line(429, 'DENIED', 'quota', 'staff', 'bob@example.jp', 'JP',
                   @bob, 1), 'quota: the log');
+is($r->{headers}{'gate-quota'}, 'requests-day', 'quota: which one');
 
 # where the gate is off, without a certificate, without TLS
 
