@@ -193,7 +193,7 @@ ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone, ngx_uint_t all,
     ngx_http_gate_question_t *questions, ngx_uint_t n, u_char *text)
 {
     uint32_t                     i, next;
-    ngx_uint_t                   found, walked;
+    ngx_uint_t                   found, walked, full;
     ngx_http_gate_cell_t        *cell;
     const ngx_http_gate_kind_t  *kind;
     ngx_http_gate_cells_t       *cells;
@@ -201,6 +201,10 @@ ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone, ngx_uint_t all,
     walked = 0;
 
     cells = ngx_http_gate_zone_lock(zone);
+
+    /* who is settled may be forgotten: others wait for a place */
+
+    full = cells->free == 0 && cells->fresh == cells->ncells;
 
     found = ngx_http_gate_zone_restate(zone, questions, n, text);
 
@@ -221,7 +225,8 @@ ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone, ngx_uint_t all,
         if (kind == NULL
             || ngx_http_gate_zone_asking(cell)
             || (!all && ngx_current_msec - cell->used < kind->idle
-                && !ngx_http_gate_zone_rich(cell, kind)))
+                && !ngx_http_gate_zone_rich(cell, kind)
+                && !(full && cell->users == 0)))
         {
             continue;
         }
