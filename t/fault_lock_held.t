@@ -94,7 +94,9 @@ $t->done;
 sub killed {
     my ($what, $user, $function, $steps) = @_;
 
-    my ($dies, $lives) = $nginx->workers;
+    my ($dies, $lives);
+
+    $t->wait_for(sub { ($dies, $lives) = $nginx->workers; $lives });
 
     my $one = $t->client_of($dies, port => $port);
     my $other = $t->client_of($lives, port => $port);
@@ -121,8 +123,11 @@ sub killed {
     my $r = $other->response('GET');
 
     is($r->{status}, 200, "$what: another user, who waited, passes");
-    is($nginx->said(qr/zone "gate" was locked by $dies$/), 1,
-       "$what: it had the lock");
+
+    # the master logs it when it has opened the lock
+
+    ok($t->wait_for(sub { $nginx->said(qr/zone "gate" was locked by $dies$/)
+                          == 1 }), "$what: it had the lock");
 
     got($user, $one->response('GET'));
 

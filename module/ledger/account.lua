@@ -25,6 +25,10 @@
 local SLOTS = 12
 local DAY = 86400
 
+-- seconds after which no question comes any more
+
+local LATEST = 60
+
 local key, node = KEYS[1], ARGV[1]
 local number, answered = tonumber(ARGV[2]), tonumber(ARGV[3])
 
@@ -364,8 +368,12 @@ local function done()
         end
     end
 
-    redis.call('EXPIREAT', key, text(until_s))
-    documents.done(quotas, reply, text(until_s))
+    -- the numbers stay for questions that come late
+
+    until_s = text(until_s + LATEST)
+
+    redis.call('EXPIREAT', key, until_s)
+    documents.done(quotas, reply, until_s)
 
     return reply
 end

@@ -19,6 +19,7 @@
 #define QUOTAS  3       /* of an account, at most */
 #define NAMES   12      /* of nodes in one history, the dead included */
 #define SLOTS   48      /* kept of one quota, at most */
+#define KEPT    60      /* seconds the account stays, when it is over */
 
 
 /* what the fields "<quota>:<slot>" and "<quota>:<slot>:<node>" hold */
@@ -452,6 +453,8 @@ ledger_done(account_t *account, const question_t *question,
             account->expires = turns[k].slot.end + turns[k].span;
         }
     }
+
+    account->expires += KEPT;
 }
 
 
