@@ -76,7 +76,6 @@ ngx_http_gate_meter_init(void)
 static ngx_int_t
 ngx_http_gate_header_filter(ngx_http_request_t *r)
 {
-    uint64_t              held, length;
     ngx_http_gate_ctx_t  *ctx;
 
     ctx = r == r->main ? ngx_http_gate_access_ctx(r) : NULL;
@@ -98,14 +97,7 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
         return ngx_http_gate_meter_header(r, ctx);
     }
 
-    length = r->headers_out.content_length_n;
-    held = ngx_http_gate_quota_held(ctx);
-
-    if (length <= held) {
-        return ngx_http_gate_meter_header(r, ctx);
-    }
-
-    switch (ngx_http_gate_quota_take(ctx, length - held, 0)) {
+    switch (ngx_http_gate_meter_hold(ctx, r->headers_out.content_length_n)) {
 
     case NGX_OK:
         return ngx_http_gate_meter_header(r, ctx);
@@ -345,18 +337,14 @@ ngx_http_gate_meter_added(ngx_http_request_t *r, ngx_http_gate_ctx_t *first)
 static ngx_int_t
 ngx_http_gate_meter_hold(ngx_http_gate_ctx_t *ctx, uint64_t size)
 {
-    uint64_t  held;
-
     if (ctx == NULL || ctx->denied || !ctx->policy->bytes
         || ctx->accounts == NULL)
     {
         return NGX_OK;
     }
 
-    held = ngx_http_gate_quota_held(ctx);
-
-    return size <= held ? NGX_OK : ngx_http_gate_quota_take(ctx, size - held,
-                                                            0);
+    return size <= ngx_http_gate_quota_held(ctx)
+           ? NGX_OK : ngx_http_gate_quota_take(ctx, size, 0);
 }
 
 

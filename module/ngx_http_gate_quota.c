@@ -23,8 +23,8 @@ static ngx_uint_t ngx_http_gate_quota_overrun(ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx,
     uint64_t bytes, uint64_t requests, uint64_t borrow,
     ngx_http_gate_account_t **failed);
-static void ngx_http_gate_quota_needs(ngx_http_gate_account_t *account,
-    uint64_t bytes, uint64_t requests, uint64_t *needs);
+static void ngx_http_gate_quota_need(ngx_http_gate_account_t *account,
+    uint64_t bytes, uint64_t requests);
 static void ngx_http_gate_quota_move(ngx_http_gate_ctx_t *ctx,
     uint64_t bytes, uint64_t requests, ngx_uint_t back);
 static ngx_int_t ngx_http_gate_quota_ask(ngx_http_gate_ctx_t *ctx,
@@ -289,16 +289,15 @@ static ngx_int_t
 ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     uint64_t requests, uint64_t borrow, ngx_http_gate_account_t **failed)
 {
-    uint64_t                  needs[NGX_HTTP_GATE_QUOTAS];
     ngx_uint_t                i;
     ngx_http_gate_account_t  *account;
 
     for (i = 0; i < ctx->policy->ngroups; i++) {
         account = &ctx->accounts[i];
 
-        ngx_http_gate_quota_needs(account, bytes, requests, needs);
+        ngx_http_gate_quota_need(account, bytes, requests);
 
-        if (ngx_http_gate_zone_take(ctx->main->zone, account, needs, borrow,
+        if (ngx_http_gate_zone_take(ctx->main->zone, account, borrow,
                               &ctx->facts.quotas[i * NGX_HTTP_GATE_QUOTAS])
             != NGX_OK)
         {
@@ -316,25 +315,30 @@ ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
 failed:
 
     while (i--) {
-        account = &ctx->accounts[i];
-
-        ngx_http_gate_quota_needs(account, bytes, requests, needs);
-        ngx_http_gate_zone_untake(ctx->main->zone, account, needs);
+        ngx_http_gate_zone_untake(ctx->main->zone, &ctx->accounts[i]);
     }
 
     return NGX_DECLINED;
 }
 
 
+/* what is held of a window that has ended is held anew besides, if need be */
+
 static void
-ngx_http_gate_quota_needs(ngx_http_gate_account_t *account, uint64_t bytes,
-    uint64_t requests, uint64_t *needs)
+ngx_http_gate_quota_need(ngx_http_gate_account_t *account, uint64_t bytes,
+    uint64_t requests)
 {
-    ngx_uint_t  i;
+    uint64_t            n, unused;
+    ngx_uint_t          i;
+    const gate_hold_t  *hold;
 
     for (i = 0; i < account->kind->nquotas; i++) {
-        needs[i] = account->kind->quotas[i].unit == GATE_BYTES ? bytes
-                                                               : requests;
+        hold = &account->holds[i];
+        unused = hold->n - hold->used;
+
+        n = account->kind->quotas[i].unit == GATE_BYTES ? bytes : requests;
+
+        account->needs[i] = n > unused ? n - unused : 0;
     }
 }
 

@@ -20,10 +20,11 @@
 ngx_int_t ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx);
 
 /*
- * Takes so many units more.  NGX_OK: they are held (in a dry run they always
- * are; ctx->verdict tells what would have been).  NGX_DECLINED: refused,
- * ctx->verdict says why.  NGX_AGAIN: ctx->resume will be called once, then
- * call again with the same units.  NGX_ERROR: no memory.
+ * Takes what is missing so that so many units can be used.  NGX_OK: they are
+ * held (in a dry run they always are; ctx->verdict tells what would have
+ * been).  NGX_DECLINED: refused, ctx->verdict says why.  NGX_AGAIN:
+ * ctx->resume will be called once, then call again with the same units.
+ * NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_gate_quota_take(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     uint64_t requests);
@@ -34,7 +35,7 @@ const ngx_str_t *ngx_http_gate_quota_name(ngx_http_gate_ctx_t *ctx);
 /* Counts bytes that have left already, whatever the limit. */
 void ngx_http_gate_quota_owe(ngx_http_gate_ctx_t *ctx, uint64_t bytes);
 
-/* Bytes that may be passed on without taking more: held and in time. */
+/* Bytes that can be used without taking more: held and in time. */
 uint64_t ngx_http_gate_quota_held(ngx_http_gate_ctx_t *ctx);
 
 /* Uses what is held. */

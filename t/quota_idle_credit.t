@@ -69,12 +69,27 @@ is(length $r->{body}, 7000 * $kib, 'whole');
 is($t->settled($redis, '{alice}:counted', 'bytes-day', $limit), $limit,
    'and the limit is used to its last byte');
 
+# Two nodes hold credit, and he asks both, again and again: who is refused does
+# not keep it.
+
+my ($n, $both) = (0, 0);
+
+$t->wait_for(sub {
+    $r = get('first', $ports[ $n++ % 2 ], 'bob');
+    $both++ if $r->{status} == 200;
+    return $both == 10;
+});
+
+is($both, 10, 'who asks two nodes in turn comes to the limit');
+is($t->settled($redis, '{bob}:counted', 'bytes-day', $limit), $limit,
+   'to its last byte');
+
 $t->done;
 
 sub get {
-    my ($name, $port) = @_;
+    my ($name, $port, $user) = @_;
 
-    return $t->as('1.1', 'alice', "/$name", port => $port, close => 1);
+    return $t->as('1.1', $user // 'alice', "/$name", port => $port, close => 1);
 }
 
 sub granted {

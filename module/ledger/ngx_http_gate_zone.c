@@ -12,14 +12,13 @@
 static ngx_int_t ngx_http_gate_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 static void ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
-    const uint64_t *needs, uint64_t now);
+    uint64_t now);
 static ngx_int_t ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
-    const uint64_t *needs, uint64_t borrow, gate_quota_fact_t *facts,
-    uint64_t now);
+    uint64_t borrow, gate_quota_fact_t *facts, uint64_t now);
 static void ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
-    const uint64_t *needs, uint64_t now);
+    uint64_t now);
 static ngx_http_gate_cell_t *ngx_http_gate_zone_enter(
     ngx_http_gate_zone_t *zone, ngx_http_gate_account_t *account);
 static uint32_t ngx_http_gate_zone_alloc(ngx_http_gate_zone_t *zone);
@@ -193,7 +192,7 @@ ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
 
 ngx_int_t
 ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_account_t *account, const uint64_t *needs, uint64_t borrow,
+    ngx_http_gate_account_t *account, uint64_t borrow,
     gate_quota_fact_t *facts)
 {
     ngx_int_t                 rc;
@@ -218,20 +217,18 @@ ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cells_touch(cells, account->cell);
 
     if (zone->embedded) {
-        ngx_http_gate_zone_draw(zone, cell, account, needs, ngx_current_msec);
+        ngx_http_gate_zone_draw(zone, cell, account, ngx_current_msec);
     }
 
-    rc = ngx_http_gate_zone_check(zone, cell, account, needs, borrow, facts,
+    rc = ngx_http_gate_zone_check(zone, cell, account, borrow, facts,
                                   ngx_current_msec);
 
     if (rc == NGX_OK) {
-        ngx_http_gate_zone_hold(zone, cell, account, needs, ngx_current_msec);
-    }
+        ngx_http_gate_zone_hold(zone, cell, account, ngx_current_msec);
 
-    cell->used = ngx_current_msec;
-
-    if (!zone->embedded && rc == NGX_OK) {
-        ngx_http_gate_cells_activate(cells, cell);
+        if (!zone->embedded) {
+            ngx_http_gate_cells_activate(cells, cell);
+        }
     }
 
     ngx_http_gate_zone_unlock(zone);
@@ -245,8 +242,7 @@ ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
 static ngx_int_t
 ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
-    const uint64_t *needs, uint64_t borrow, gate_quota_fact_t *facts,
-    uint64_t now)
+    uint64_t borrow, gate_quota_fact_t *facts, uint64_t now)
 {
     uint64_t        need;
     ngx_int_t       rc;
@@ -265,8 +261,7 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
         }
 
         credit = ngx_http_gate_zone_credit(cell, &account->kind->quotas[i]);
-        need = ngx_http_gate_zone_need(zone, account, i, credit, needs[i],
-                                       now);
+        need = ngx_http_gate_zone_need(zone, account, i, credit, now);
 
         facts[i].credit = gate_lease_check(credit, &account->holds[i],
                                            account->limits[i], need, borrow,
@@ -306,7 +301,7 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
 static void
 ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
-    const uint64_t *needs, uint64_t now)
+    uint64_t now)
 {
     ngx_uint_t                    i;
     gate_credit_t                *credit;
@@ -328,11 +323,15 @@ ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
         }
 
         if (quota->unit == GATE_DOCUMENTS) {
-            ngx_http_gate_zone_rely(zone, cell, account, i, needs[i], now);
+            ngx_http_gate_zone_rely(zone, cell, account, i, now);
             continue;
         }
 
-        gate_lease_take(credit, &account->holds[i], needs[i], now);
+        if (account->holds[i].used) {
+            cell->used = now;
+        }
+
+        gate_lease_take(credit, &account->holds[i], account->needs[i], now);
 
         account->low |= gate_lease_low(credit, account->limits[i],
                                        gate_lease_size(quota->unit,
@@ -348,7 +347,7 @@ ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
 static void
 ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
-    const uint64_t *needs, uint64_t now)
+    uint64_t now)
 {
     uint64_t                      clock, need;
     ngx_uint_t                    i;
@@ -366,8 +365,7 @@ ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
     for (i = 0; i < account->kind->nquotas; i++) {
         quota = &account->kind->quotas[i];
         credit = ngx_http_gate_zone_credit(cell, quota);
-        need = ngx_http_gate_zone_need(zone, account, i, credit, needs[i],
-                                       now);
+        need = ngx_http_gate_zone_need(zone, account, i, credit, now);
         spendings = ngx_http_gate_zone_spendings(ledger, quota);
 
         if (account->limits[i] == GATE_UNBOUNDED
@@ -396,7 +394,7 @@ ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
 
 void
 ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_account_t *account, const uint64_t *needs)
+    ngx_http_gate_account_t *account)
 {
     uint32_t                  n;
     ngx_uint_t                i;
@@ -411,12 +409,12 @@ ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
 
     for (i = 0; n && i < account->kind->nquotas; i++) {
 
-        if (n && needs[i]) {
+        if (n && account->needs[i]) {
             ngx_http_gate_zone_leave(zone, &cells->table[n - 1], account, i);
         }
 
         if (account->limits[i] == GATE_UNBOUNDED
-            || account->holds[i].n - account->holds[i].used < needs[i])
+            || account->holds[i].n - account->holds[i].used < account->needs[i])
         {
             continue;
         }
@@ -430,10 +428,10 @@ ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
         ngx_http_gate_cells_touch(cells, n);
 
         hold = account->holds[i];
-        hold.n = needs[i];
+        hold.n = account->needs[i];
         hold.used = 0;
 
-        account->holds[i].n -= needs[i];
+        account->holds[i].n -= account->needs[i];
         gate_lease_give(credit, &hold);
     }
 
@@ -482,14 +480,18 @@ ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
                 cell->untold = 1;
             }
 
+            /* who is refused, and comes again, keeps no credit from others */
+
+            if (account->holds[i].used) {
+                cell->used = ngx_current_msec;
+            }
+
             gate_lease_give(credit, &account->holds[i]);
         }
 
         if (cell->users) {
             cell->users--;
         }
-
-        cell->used = ngx_current_msec;
 
         if (!zone->embedded) {
             ngx_http_gate_cells_activate(cells, cell);

@@ -67,7 +67,9 @@ typedef struct {
     uint32_t                      cell;     /* where it is, a hint; 0: none */
     uint64_t                      limits[NGX_HTTP_GATE_QUOTAS];
     gate_hold_t                   holds[NGX_HTTP_GATE_QUOTAS];
-    uint64_t                      wanted[NGX_HTTP_GATE_QUOTAS]; /* out */
+    uint64_t                      needs[NGX_HTTP_GATE_QUOTAS];
+    uint64_t                      wanted[NGX_HTTP_GATE_QUOTAS];
+                                            /* out: with what to hold anew */
     u_char                        document[NGX_HTTP_GATE_DIGEST_LEN];
     uint32_t                      relies[NGX_HTTP_GATE_QUOTAS];
                                             /* on its slot; 0: it does not */
@@ -144,12 +146,12 @@ void ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
  * counted.  One of documents needs nothing if its document is known.
  */
 ngx_int_t ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_account_t *account, const uint64_t *needs, uint64_t borrow,
+    ngx_http_gate_account_t *account, uint64_t borrow,
     gate_quota_fact_t *facts);
 
 /* Gives back needs[] of what was just taken; the account is not left. */
 void ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_account_t *account, const uint64_t *needs);
+    ngx_http_gate_account_t *account);
 
 /*
  * Gives back what the holds have not used; the account is left.  A document

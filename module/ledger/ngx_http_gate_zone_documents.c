@@ -13,15 +13,15 @@
 uint64_t
 ngx_http_gate_zone_need(ngx_http_gate_zone_t *zone,
     ngx_http_gate_account_t *account, ngx_uint_t n,
-    const gate_credit_t *credit, uint64_t need, uint64_t now)
+    const gate_credit_t *credit, uint64_t now)
 {
     ngx_http_gate_document_t     *document;
     const ngx_http_gate_quota_t  *quota;
 
     quota = &account->kind->quotas[n];
 
-    if (need == 0 || quota->unit != GATE_DOCUMENTS) {
-        return need;
+    if (account->needs[n] == 0 || quota->unit != GATE_DOCUMENTS) {
+        return account->needs[n];
     }
 
     if (account->relies[n]) {
@@ -66,8 +66,9 @@ ngx_http_gate_zone_place(ngx_http_gate_zone_t *zone,
 void
 ngx_http_gate_zone_rely(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
-    ngx_uint_t n, uint64_t need, uint64_t now)
+    ngx_uint_t n, uint64_t now)
 {
+    uint64_t                      need;
     uint32_t                      clock;
     gate_slot_t                   slot;
     gate_credit_t                *credit;
@@ -75,7 +76,7 @@ ngx_http_gate_zone_rely(ngx_http_gate_zone_t *zone,
     ngx_http_gate_document_t     *document;
     const ngx_http_gate_quota_t  *quota;
 
-    if (need == 0 || account->relies[n]) {
+    if (account->needs[n] == 0 || account->relies[n]) {
         return;
     }
 
@@ -83,7 +84,7 @@ ngx_http_gate_zone_rely(ngx_http_gate_zone_t *zone,
     credit = ngx_http_gate_zone_credit(cell, quota);
     clock = (uint32_t) ngx_time();
 
-    need = ngx_http_gate_zone_need(zone, account, n, credit, need, now);
+    need = ngx_http_gate_zone_need(zone, account, n, credit, now);
 
     document = need ? ngx_http_gate_documents_place(&zone->cells->documents,
                                                     account->document, clock,

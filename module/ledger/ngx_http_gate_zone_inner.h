@@ -53,10 +53,10 @@ const ngx_http_gate_kind_t *ngx_http_gate_zone_kind(ngx_http_gate_zone_t *zone,
 ngx_uint_t ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell,
     const ngx_http_gate_kind_t *kind);
 
-/* What quota n of the kind needs: a known document costs nothing. */
+/* What needs[n] comes to: a known document costs nothing. */
 uint64_t ngx_http_gate_zone_need(ngx_http_gate_zone_t *zone,
     ngx_http_gate_account_t *account, ngx_uint_t n,
-    const gate_credit_t *credit, uint64_t need, uint64_t now);
+    const gate_credit_t *credit, uint64_t now);
 
 /* Is there a place for one more document?  Those of the ledger stay. */
 ngx_uint_t ngx_http_gate_zone_place(ngx_http_gate_zone_t *zone,
@@ -65,7 +65,7 @@ ngx_uint_t ngx_http_gate_zone_place(ngx_http_gate_zone_t *zone,
 /* Takes what was checked: the account relies on its document. */
 void ngx_http_gate_zone_rely(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
-    ngx_uint_t n, uint64_t need, uint64_t now);
+    ngx_uint_t n, uint64_t now);
 
 /* Relies on it no longer; nobody having taken it, it is forgotten. */
 void ngx_http_gate_zone_leave(ngx_http_gate_zone_t *zone,

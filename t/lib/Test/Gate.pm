@@ -229,7 +229,7 @@ sub countries {
 sub redis {
     my ($self, %o) = @_;
 
-    my $redis = Test::Gate::Redis->new(dir => $self->{dir},
+    my $redis = Test::Gate::Redis->new(test => $self, dir => $self->{dir},
                                        name => 'redis' . @{ $self->{redis} },
                                        %o);
     push @{ $self->{redis} }, $redis;
@@ -237,6 +237,20 @@ sub redis {
     $redis->open unless $o{fresh};
 
     return $redis;
+}
+
+# The environment in which a program's wall clock is so many seconds ahead.
+
+sub clock {
+    my ($self, $seconds) = @_;
+
+    my $so = "$self->{dir}/clock.so";
+
+    -e $so || !system('cc', '-shared', '-fPIC', '-o', $so,
+                      "$top/t/lib/Test/Gate/clock.c")
+        or die 'clock.c does not compile';
+
+    return (LD_PRELOAD => $so, GATE_CLOCK => $seconds);
 }
 
 # A server on "name.sock" that answers by a function: Test::Gate::Backend.

@@ -20,7 +20,11 @@ sub new {
     $self->{dir} = $self->{test}->dir;
     $self->{log} = "$self->{dir}/$self->{name}.error.log";
     $self->{pidfile} = "$self->{dir}/$self->{name}.pid";
-    $self->{binary} = $ENV{TEST_NGINX} // 'nginx';
+
+    # by its path: that is how nginx finds itself for an upgrade
+
+    ($self->{binary}) = $ENV{TEST_NGINX} // grep { -x } map { "$_/nginx" }
+                                            split /:/, $ENV{PATH};
 
     return $self;
 }
@@ -40,13 +44,14 @@ sub write_conf {
     uwsgi_temp_path        $dir\/temp;
     scgi_temp_path         $dir\/temp;
 /m;
+    ($self->{workers}) = $conf =~ /^worker_processes\s+(\d+)/m;
     $conf =~ s/%%DIR%%/$dir/g;
     $conf =~ s/%%PORT%%/$self->{port}/g;
 
     return $self->{test}->write_file("$self->{name}.conf",
         "${module}${user}pid  $self->{pidfile};\n"
         . "error_log  $self->{log} " . ($self->{level} // 'info') . ";\n"
-        . "daemon  off;\n$conf");
+        . 'daemon  ' . ($self->{daemon} ? 'on' : 'off') . ";\n$conf");
 }
 
 sub start {
@@ -59,9 +64,17 @@ sub start {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', $self->{log};
         open STDERR, '>>', $self->{log};
+        %ENV = (%ENV, $self->{test}->clock($self->{ahead}))
+            if $self->{ahead};
+
         exec $self->{binary}, '-p', $self->{dir}, '-c', $file,
              '-e', $self->{log};
         exit 127;
+    }
+
+    if ($self->{daemon}) {
+        waitpid $pid, 0;
+        ($pid) = $self->{test}->read_file("$self->{name}.pid") =~ /(\d+)/;
     }
 
     $self->{pid} = $pid;
@@ -69,7 +82,7 @@ sub start {
     my $deadline = time + 15;
 
     until (IO::Socket::INET->new(PeerAddr => "127.0.0.1:$self->{port}")) {
-        if (time > $deadline || waitpid($pid, 1) > 0) {
+        if (time > $deadline || !runs($pid)) {
             delete $self->{pid};
             die "nginx does not start: " . $self->{test}->read_file(
                                                $self->{log});
@@ -117,7 +130,7 @@ sub serves {
 sub wait_workers {
     my ($self) = @_;
 
-    $self->{test}->wait_for(sub { scalar $self->workers });
+    $self->{test}->wait_for(sub { $self->workers >= $self->{workers} });
 }
 
 # Reloads; returns when the new workers serve and the old ones take no more.
@@ -132,7 +145,7 @@ sub reload {
 
     $self->{test}->wait_for(sub {
         my @now = $self->workers;
-        return @now && !grep { $old{$_} } @now;
+        return @now >= $self->{workers} && !grep { $old{$_} } @now;
     }) or die "nginx does not reload: "
               . $self->{test}->read_file($self->{log});
 }
@@ -151,7 +164,7 @@ sub stop {
 
     my $deadline = time + 15;
 
-    while (waitpid($pid, 1) == 0) {
+    while (runs($pid)) {
         if (time > $deadline) {
             kill KILL => $pid, @workers;
             waitpid $pid, 0;
@@ -161,6 +174,39 @@ sub stop {
     }
 
     delete $self->{pid};
+}
+
+# A daemon is nobody's child, and its program tells.
+
+sub runs {
+    my ($pid) = @_;
+
+    my $ended = waitpid $pid, 1;
+
+    return $ended < 0 ? defined readlink "/proc/$pid/exe" : $ended == 0;
+}
+
+# Another binary takes over from a daemon, as nginx' manual has it: returns when
+# its workers serve as well, with the pid of the old master, to be told QUIT.
+
+sub upgrade {
+    my ($self) = @_;
+
+    my $old = $self->{pid};
+    my $new;
+
+    kill USR2 => $old;
+
+    $self->{test}->wait_for(sub {
+        ($new) = $self->{test}->read_file("$self->{name}.pid") =~ /(\d+)/;
+        return $new && $new != $old;
+    }) or die "nginx does not upgrade: "
+              . $self->{test}->read_file($self->{log});
+
+    $self->{pid} = $new;
+    $self->wait_workers;
+
+    return $old;
 }
 
 # As if the host had lost its power: nobody may say good-bye.

@@ -18,7 +18,8 @@ sub new {
     return $self;
 }
 
-# Options are redis.conf's, as on its command line; faketime => '+1d' ...
+# Options are redis.conf's, as on its command line; ahead => by how many
+# seconds its clock is wrong.
 
 sub start {
     my ($self, @more) = @_;
@@ -31,9 +32,10 @@ sub start {
         open STDOUT, '>>', $log;
         open STDERR, '>>', $log;
 
-        my @faketime = $self->{faketime} ? ('faketime', '-f',
-                                            $self->{faketime}) : ();
-        exec @faketime, 'redis-server',
+        %ENV = (%ENV, $self->{test}->clock($self->{ahead}))
+            if $self->{ahead};
+
+        exec 'redis-server',
              '--port', $self->{port} // 0, '--bind', '127.0.0.1',
              '--unixsocket', $self->{socket}, '--dir', $self->{dir},
              '--dbfilename', "$self->{name}.rdb", '--save', '',
