@@ -5,8 +5,7 @@
 # must answer alike, field by field.
 #
 # Redis' clock cannot be set, so this is replaced in a script: redis.call('TIME')
-# becomes KEYS[2] and KEYS[3]; and KEYS[4] is the server's run id.  Epochs have
-# a test of their own.
+# becomes two of its KEYS; and another is the server's run id.
 #
 #   GATE_HISTORY=100000 GATE_SEED=7 prove t/scripts.t
 
@@ -27,7 +26,8 @@ my $seed = $ENV{GATE_SEED} || time();
 plan(tests => 4);
 
 my ($pid, $redis) = redis_start();
-my %sha = map { $_ => ask('SCRIPT', 'LOAD', script($_)) } qw/ draw settle /;
+my %sha = map { $_ => ask('SCRIPT', 'LOAD', script($_)) }
+	qw/ draw settle beat /;
 
 is(system('cc', '-O2', '-std=c99', '-Wall', '-Wextra', '-Werror',
 	"-I$root/module/policy", "$root/t/unit/lease_model.c", '-o',
@@ -73,33 +73,37 @@ sub compare {
 	if ($verb eq 'new' || $verb eq 'flush') {
 		@history = ($line), %saved = () if $verb eq 'new';
 		ask('FLUSHALL');
+		ask('HSET', 'epoch', @args) if @args;
 		return;
 	}
 
-	if ($verb eq 'expire') {
-		ask('DEL', 'account');
+	if ($verb eq 'forget') {
+		ask('DEL', @args);
 		return;
 	}
 
 	if ($verb eq 'save') {
-		%saved = @{ ask('HGETALL', 'account') };
+		%saved = map { $_ => ask('HGETALL', $_) } qw/ account epoch /;
 		return;
 	}
 
 	if ($verb eq 'restore') {
-		ask('DEL', 'account');
-		ask('HSET', 'account', %saved) if %saved;
+		for (qw/ account epoch /) {
+			ask('DEL', $_);
+			ask('HSET', $_, @{ $saved{$_} })
+				if @{ $saved{$_} || [] };
+		}
 		return;
 	}
 
-	if ($verb eq 'hash') {
-		my %hash = @{ ask('HGETALL', 'account') };
+	if ($verb eq 'account' || $verb eq 'epoch') {
+		my %hash = @{ ask('HGETALL', $verb) };
 		my $got = join(' ', sort map { "$_=$hash{$_}" } keys %hash);
 		my $want = join(' ', sort @args);
 
 		$hashes++;
 
-		return $got eq $want ? undef : "the hash is\n$got\nand not\n$want";
+		return $got eq $want ? undef : "the $verb is\n$got\nand not\n$want";
 	}
 
 	return question($verb, $line);
@@ -109,16 +113,19 @@ sub compare {
 sub question {
 	my ($verb, $line) = @_;
 	my ($argv, $want) = $line =~ /^\w+ (.*) = (.*)$/ or die "model: $line\n";
-	my ($ms, @argv) = split(/ /, $argv);
+	my ($ms, $run, @argv) = split(/ /, $argv);
+	my @keys = (int($ms / 1000), $ms % 1000 * 1000, $run, 'epoch');
 
-	# the epoch has long begun, the node has nothing else to tell
+	if ($verb eq 'beat') {
+		unshift @keys, '-';
 
-	ask('HSET', 'epoch', 'id', 1, 'run', 'R', 'open', 0);
+	} else {
+		unshift @keys, 'account';
+		splice @argv, 4, 0, 0;          # documents
+	}
 
-	my $reply = ask('EVALSHA', $sha{$verb}, 5, 'account', int($ms / 1000),
-		$ms % 1000 * 1000, 'R', 'epoch', @argv[0 .. 2], 0, 0,
-		@argv[3 .. $#argv]);
-	my $got = ref $reply ? "@$reply[2 .. $#$reply]" : $reply;
+	my $reply = ask('EVALSHA', $sha{$verb}, 5, @keys, @argv);
+	my $got = ref $reply ? "@$reply" : $reply;
 
 	$asked++;
 
@@ -131,7 +138,9 @@ sub script {
 	my ($name) = @_;
 	my $text = '';
 
-	for my $file (qw/ epoch documents account /, $name) {
+	my @parts = $name eq 'beat' ? 'epoch' : qw/ epoch documents account /;
+
+	for my $file (@parts, $name) {
 		open(my $fh, '<', "$root/module/ledger/$file.lua")
 			or die "$file: $!\n";
 		local $/;

@@ -7,6 +7,9 @@
 --   <quota>:<slot>:<node>  of that, the share of a node
 --   <quota>:documents      how many documents its set has: documents.lua
 --   #<node>                the number of the node's last question
+--   ~<quota>:<slot>        once this Redis lost memory, until the epoch opens:
+--                          granted to all in the window, as a node knew it,
+--   ~<quota>               and what of that nodes have given back since
 --
 -- KEYS      the account, two for each quota of documents, the epoch
 -- ARGV      node, number of this question, number of the last one that was
@@ -32,11 +35,12 @@ local LATEST = 60
 local key, node = KEYS[1], ARGV[1]
 local number, answered = tonumber(ARGV[2]), tonumber(ARGV[3])
 
-local account, changed, gone = {}, {}, {}
+local account, changed, gone, told = {}, {}, {}, false
 local fields = redis.call('HGETALL', key)
 
 for i = 1, #fields, 2 do
     account[fields[i]] = fields[i + 1]
+    told = told or fields[i]:sub(1, 1) == '~'
 end
 
 local function get(field)
@@ -147,7 +151,7 @@ local function sweep()
     local holders, nodes = { [node] = true }, {}
 
     for field in pairs(account) do
-        local name, slot, holder = field:match('^([^:#]+):(%d+):?(.*)$')
+        local name, slot, holder = field:match('^~?([^:#]+):(%d+):?(.*)$')
         local q = name and named[name]
 
         if q and tonumber(slot) < q.kept then
@@ -174,23 +178,48 @@ local function sweep()
     end
 end
 
--- granted to all in the window, documents too, and its slots, oldest first
+-- the slots of the window, oldest first, without documents
 
-local function granted(q)
-    local sum, slots = documents.count(q), documents.slots(q)
+local function counted(q)
+    local slots = {}
 
     for field, n in pairs(account) do
         local name, slot = field:match('^([^:#]+):(%d+)$')
 
         if name == q.name and tonumber(slot) >= q.oldest then
-            sum = sum + tonumber(n)
             slots[#slots + 1] = { start = tonumber(slot), n = tonumber(n) }
         end
     end
 
     table.sort(slots, function (a, b) return a.start < b.start end)
 
-    return sum, slots
+    return slots
+end
+
+-- granted to all in the window, documents too
+
+local function granted(q)
+    local sum = documents.count(q)
+
+    for _, slot in ipairs(counted(q)) do
+        sum = sum + slot.n
+    end
+
+    return sum
+end
+
+-- of a slot, what is some node's
+
+local function named(q, start)
+    local slot, sum = q.name .. ':' .. text(start) .. ':', 0
+
+    for field, n in pairs(account) do
+        if field:sub(1, #slot) == slot then
+            sum = sum + tonumber(n)
+        end
+    end
+
+    return sum
 end
 
 -- sets a node's share of a slot, and the slot's sum with it
@@ -203,43 +232,90 @@ local function share(q, slot, n)
     set(mine, n)
 end
 
--- this Redis forgot what the node was told: the count never falls below that
+-- This Redis forgot what the node was told.  Its share is what it says, and
+-- what stands here of it in slots that it does not name is nobody's.  How much
+-- was granted to all is looked at when all have told: see complete().
 
 local function heal(q)
-    local slot = q.name .. ':' .. text(q.slot)
-    local sum = granted(q)
-    local healed = 0
-
     if q.slot == 0 or q.slot < q.oldest then
         return 0
     end
 
-    if get(slot .. ':' .. node) < q.share then
-        set(slot .. ':' .. node, q.share)
-        healed = 1
-    end
+    for field in pairs(account) do
+        local name, slot, holder = field:match('^([^:#]+):(%d+):(.+)$')
 
-    -- what stood there may be another's, so all is not less than its shares
-
-    local shares = 0
-
-    for field, n in pairs(account) do
-        if field:sub(1, #slot + 1) == slot .. ':' then
-            shares = shares + tonumber(n)
+        if name == q.name and holder == node
+           and tonumber(slot) < q.slot and tonumber(slot) ~= q.past
+        then
+            set(field, 0)
         end
     end
 
-    if get(slot) < shares then
-        sum = sum + (shares - get(slot))
-        set(slot, shares)
+    share(q, q.slot, q.share)
+
+    local known = '~' .. q.name .. ':' .. text(q.slot)
+
+    set(known, math.max(get(known), q.seen))
+    told = true
+
+    return 1
+end
+
+-- what nodes knew to be granted to all in the window, oldest first
+
+local function known(q)
+    local all = {}
+
+    for field, n in pairs(told and account or {}) do
+        local name, slot = field:match('^~([^:]+):(%d+)$')
+
+        if name == q.name and tonumber(slot) >= q.oldest then
+            all[#all + 1] = { slot = tonumber(slot), n = tonumber(n) }
+        end
     end
 
-    if sum < q.seen then
-        set(slot, get(slot) + (q.seen - sum))
-        healed = 1
+    table.sort(all, function (a, b) return a.slot < b.slot end)
+
+    return all
+end
+
+-- What was known to be granted, and nobody named, is counted in the slot in
+-- which it was known: so it does not leave the window too early.  What is
+-- nobody's in the slots before is taken to be part of it.
+
+local function complete(q)
+    for _, k in ipairs(known(q)) do
+        local missing = k.n - get('~' .. q.name) - documents.count(q)
+        local before = {}
+
+        for _, slot in ipairs(counted(q)) do
+            if slot.start < k.slot then
+                slot.named = math.min(named(q, slot.start), slot.n)
+                before[#before + 1] = slot
+            end
+
+            missing = missing - (slot.named or slot.n)
+        end
+
+        if missing > 0 then
+            local slot = q.name .. ':' .. text(k.slot)
+
+            set(slot, get(slot) + missing)
+        end
+
+        for _, slot in ipairs(before) do
+            local n = math.max(math.min(slot.n - slot.named, missing), 0)
+
+            set(q.name .. ':' .. text(slot.start), slot.n - n)
+            missing = missing - n
+        end
     end
 
-    return healed
+    for field in pairs(told and account or {}) do
+        if field:match('^~([^:]+)') == q.name then
+            account[field], changed[field], gone[field] = nil, nil, true
+        end
+    end
 end
 
 -- a node spends nothing of a slot that it never heard of
@@ -288,6 +364,8 @@ for _, q in ipairs(quotas) do
         lost = math.max(lost, heal(q))
     end
 
+    q.had = get(q.name .. ':' .. text(q.slot) .. ':' .. node)
+
     release(q)
 
     if q.past >= q.kept and q.past > 0
@@ -325,12 +403,34 @@ if ARGV[4] == '1' then
     prolong()
 end
 
+for _, q in ipairs(quotas) do
+    if closed() == 0 then
+        complete(q)
+    end
+end
+
+-- what the node had in the slot that it named, and has no more
+
+local function lowered(q)
+    if told and q.slot > 0 and q.slot >= q.oldest then
+        local n = q.had - get(q.name .. ':' .. text(q.slot) .. ':' .. node)
+
+        if n > 0 then
+            set('~' .. q.name, get('~' .. q.name) + n)
+        end
+    end
+end
+
 -- writes what changed and builds the reply
 
 local function done()
     for _, q in ipairs(quotas) do
         if q.set then
             set(q.name .. ':documents', redis.call('ZCARD', q.set))
+        end
+
+        if closed() > 0 then
+            lowered(q)
         end
     end
 
@@ -355,14 +455,18 @@ local function done()
     redis.call('HSET', key, unpack(write))
 
     for _, q in ipairs(quotas) do
-        local sum = granted(q)
+        local seen = granted(q)
+
+        for _, k in ipairs(known(q)) do
+            seen = math.max(seen, k.n - get('~' .. q.name))
+        end
 
         until_s = math.max(until_s, q.slot_end + q.span)
 
         for _, n in ipairs({ q.slot_now, q.slot_end * 1000 - now_ms,
                              get(q.name .. ':' .. text(q.slot_now) .. ':'
                                  .. node),
-                             sum, q.refused and 1 or 0, q.retry or 0 })
+                             seen, q.refused and 1 or 0, q.retry or 0 })
         do
             reply[#reply + 1] = n
         end

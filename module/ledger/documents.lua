@@ -95,22 +95,20 @@ function documents.count(q)
     return q.set and redis.call('ZCOUNT', q.set, q.oldest, '+inf') or 0
 end
 
--- the same by slot, as far as it may matter when there will be room
+-- adds the same by slot
 
-function documents.slots(q)
-    local slots = {}
-
-    if q.set and q.per == 't' and q.need > 0 then
-        for at = q.oldest, q.slot_now, q.slot_end - q.slot_now do
-            local n = redis.call('ZCOUNT', q.set, at, at)
-
-            if n > 0 then
-                slots[#slots + 1] = { start = at, n = n }
-            end
-        end
+function documents.slots(q, slots)
+    if not q.set then
+        return
     end
 
-    return slots
+    for at = q.oldest, q.slot_now, q.slot_end - q.slot_now do
+        local n = redis.call('ZCOUNT', q.set, at, at)
+
+        if n > 0 then
+            slots[#slots + 1] = { start = at, n = n }
+        end
+    end
 end
 
 function documents.need(q)

@@ -5,12 +5,15 @@
 
 -- ms until so much has left the window that the need fits
 
-local function retry(q, slots, excess)
+local function retry(q, excess)
     if q.per ~= 't' then
         return q.slot_end * 1000 - now_ms
     end
 
-    local at = q.slot_now
+    local at, slots = q.slot_now, counted(q)
+
+    documents.slots(q, slots)
+    table.sort(slots, function (a, b) return a.start < b.start end)
 
     for _, slot in ipairs(slots) do
         at = slot.start
@@ -29,7 +32,7 @@ end
 
 local function draw(q)
     local need = documents.need(q)
-    local sum, slots = granted(q)
+    local sum = granted(q)
     local mine = get(q.name .. ':' .. text(q.slot_now) .. ':' .. node)
     local others = math.max(sum - mine, 0)
     local room = math.max(q.limit - others, 0)
@@ -38,7 +41,7 @@ local function draw(q)
 
     if need > 0 and left < 0 then
         q.refused = true
-        q.retry = retry(q, slots, want - room)
+        q.retry = retry(q, want - room)
         return q.floor
     end
 

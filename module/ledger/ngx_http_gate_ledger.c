@@ -63,6 +63,7 @@ struct ngx_http_gate_ledger_s {
     ngx_uint_t                    failing;  /* it was said */
     ngx_uint_t                    later;    /* askings that wait for Redis */
     ngx_uint_t                    beating;  /* a beat is under way */
+    ngx_msec_t                    beat;     /* since then */
     ngx_uint_t                    reload;   /* and Redis has not its script */
     ngx_uint_t                    farewell;
     ngx_http_gate_question_t     *idle;
@@ -876,6 +877,13 @@ ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger, ngx_uint_t all)
             break;
         }
 
+        if (idle->again && asking->timer.timer_set) {
+
+            /* who waits for an epoch to open tells of it: there is another */
+
+            ngx_add_timer(&asking->timer, 0);
+        }
+
         if (asking->sent || !ngx_queue_empty(&asking->waiting)
             || !ngx_queue_empty(&asking->woken))
         {
@@ -904,6 +912,7 @@ ngx_http_gate_ledger_beat(ngx_http_gate_ledger_t *ledger)
     ngx_http_gate_script_command(&command, ledger->scripts, ledger->reload,
                                  &ledger->prefix, NULL);
 
+    ledger->beat = ngx_current_msec;
     ledger->beating = ngx_http_gate_redis_ask(ledger->redis, command.argc,
                                               command.argv,
                                               ngx_http_gate_ledger_beaten,
@@ -950,7 +959,7 @@ ngx_http_gate_ledger_beaten(void *data, redisReply *reply)
         return;
     }
 
-    if (ngx_http_gate_zone_epoch(ledger->zone, answer.epoch)) {
+    if (ngx_http_gate_zone_epoch(ledger->zone, answer.epoch, ledger->beat)) {
         ngx_http_gate_ledger_restate(ledger);
     }
 

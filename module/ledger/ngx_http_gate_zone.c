@@ -731,6 +731,14 @@ ngx_http_gate_zone_idle_cell(void *data, ngx_http_gate_cell_t *cell)
         return 1;
     }
 
+    /* what Redis has forgotten is told first */
+
+    if (cell->answered && zone->cells->restate
+        && cell->epoch != (uint32_t) zone->cells->epoch)
+    {
+        return 0;
+    }
+
     if (!zone->embedded || cell->ledger == 0) {
         return cell->asking == 0 && !ngx_http_gate_zone_untold(cell, kind);
     }

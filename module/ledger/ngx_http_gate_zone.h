@@ -95,6 +95,7 @@ typedef struct {
     uint32_t                      hash;
     const ngx_http_gate_kind_t   *kind;
     ngx_uint_t                    settle;   /* give back instead of draw */
+    ngx_uint_t                    again;    /* Redis forgot what it was told */
     uint64_t                      limits[NGX_HTTP_GATE_QUOTAS];
     gate_claim_t                  claims[NGX_HTTP_GATE_QUOTAS];
     u_char                        documents[NGX_HTTP_GATE_ASKED]
@@ -173,8 +174,9 @@ ngx_int_t ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
 
 /*
  * Ends it, with the id of Redis' epoch and a grant for each quota, or NULL: no
- * answer.  known, fresh: bits of q->documents, for each quota that counts them.
- * Returns 1 if that epoch is a new one to this host.
+ * answer; one from an epoch that has passed is none.  known, fresh: bits of
+ * q->documents, for each quota that counts them.  Returns 1 if that epoch is a
+ * new one to this host.
  */
 ngx_uint_t ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
     ngx_http_gate_question_t *q, uint64_t epoch, const gate_grant_t *grants,
@@ -191,8 +193,12 @@ ngx_uint_t ngx_http_gate_zone_unused(ngx_http_gate_zone_t *zone,
 ngx_uint_t ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone,
     ngx_msec_t every);
 
-/* Redis is in this epoch.  1: a new one, and all accounts are told again. */
-ngx_uint_t ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch);
+/*
+ * Redis was in this epoch when it was asked then.  1: a new one, and all
+ * accounts are told again.
+ */
+ngx_uint_t ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch,
+    ngx_msec_t asked);
 
 /* True once in an epoch: its Redis should be looked at. */
 ngx_uint_t ngx_http_gate_zone_advise(ngx_http_gate_zone_t *zone);

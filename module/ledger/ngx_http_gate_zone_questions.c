@@ -17,8 +17,10 @@ static ngx_uint_t ngx_http_gate_zone_asking(ngx_http_gate_cell_t *cell);
 static void ngx_http_gate_zone_ask(ngx_http_gate_question_t *question,
     ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind,
     u_char *text);
+static ngx_uint_t ngx_http_gate_zone_late(ngx_http_gate_cells_t *cells,
+    uint64_t epoch, ngx_msec_t asked);
 static ngx_uint_t ngx_http_gate_zone_enter_epoch(ngx_http_gate_cells_t *cells,
-    uint64_t epoch);
+    uint64_t epoch, ngx_msec_t asked);
 static ngx_uint_t ngx_http_gate_zone_rich(ngx_http_gate_cell_t *cell,
     const ngx_http_gate_kind_t *kind);
 
@@ -98,7 +100,12 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
 
     cells = ngx_http_gate_zone_lock(zone);
 
-    entered = grants ? ngx_http_gate_zone_enter_epoch(cells, epoch) : 0;
+    if (grants && ngx_http_gate_zone_late(cells, epoch, q->asked)) {
+        grants = NULL;
+    }
+
+    entered = grants ? ngx_http_gate_zone_enter_epoch(cells, epoch, q->asked)
+                     : 0;
 
     n = ngx_http_gate_cells_find(cells, 0, q->hash, &q->name);
     cell = n ? &cells->table[n - 1] : NULL;
@@ -116,7 +123,7 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
             cell->answered = q->number;
             cell->untold = 0;
             cell->epoch = (uint32_t) epoch;
-            cells->beat = ngx_current_msec;
+            cells->beat = q->asked;
 
             for (i = 0; i < q->kind->nquotas; i++) {
                 credit = ngx_http_gate_zone_credit(cell,
@@ -272,7 +279,7 @@ ngx_http_gate_zone_restate(ngx_http_gate_zone_t *zone,
             if (!ngx_http_gate_zone_asking(cell)) {
                 ngx_http_gate_zone_ask(&questions[found], cell, kind,
                                        text + found * NGX_HTTP_GATE_NAME_MAX);
-                found++;
+                questions[found++].again = 1;
             }
         }
 
@@ -302,6 +309,7 @@ ngx_http_gate_zone_ask(ngx_http_gate_question_t *question,
     ngx_memcpy(text, cell->name, cell->len);
 
     question->kind = kind;
+    question->again = 0;
     question->hash = cell->hash;
     question->name.len = cell->len;
     question->name.data = text;
@@ -329,25 +337,56 @@ ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone, ngx_msec_t every)
 
 
 ngx_uint_t
-ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch)
+ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch,
+    ngx_msec_t asked)
 {
-    ngx_uint_t  entered;
+    ngx_uint_t              entered;
+    ngx_http_gate_cells_t  *cells;
 
-    entered = ngx_http_gate_zone_enter_epoch(ngx_http_gate_zone_lock(zone),
-                                             epoch);
+    cells = ngx_http_gate_zone_lock(zone);
+
+    entered = ngx_http_gate_zone_late(cells, epoch, asked)
+              ? 0 : ngx_http_gate_zone_enter_epoch(cells, epoch, asked);
+
     ngx_http_gate_zone_unlock(zone);
 
     return entered;
 }
 
 
+/*
+ * What was asked before this host knew of its epoch, and tells of another one,
+ * may be forgotten by now.  If it is the newer one, a look will tell.
+ */
+
 static ngx_uint_t
-ngx_http_gate_zone_enter_epoch(ngx_http_gate_cells_t *cells, uint64_t epoch)
+ngx_http_gate_zone_late(ngx_http_gate_cells_t *cells, uint64_t epoch,
+    ngx_msec_t asked)
+{
+    if (cells->epoch == 0 || cells->epoch == epoch
+        || (ngx_msec_int_t) (asked - cells->learned) > 0)
+    {
+        return 0;
+    }
+
+    cells->beat = 0;
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_http_gate_zone_enter_epoch(ngx_http_gate_cells_t *cells, uint64_t epoch,
+    ngx_msec_t asked)
 {
     uint64_t  before;
 
     before = cells->epoch;
     cells->epoch = epoch;
+
+    if (before == 0 || (ngx_msec_int_t) (asked - cells->learned) > 0) {
+        cells->learned = asked;
+    }
 
     if (before == 0 || before == epoch) {
         return 0;

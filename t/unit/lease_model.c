@@ -44,6 +44,14 @@
 #define ATTEMPTS  64        /* answers a request waits for */
 #define BELIEVED  200       /* ms for which a refusal is */
 
+/* ms at most until a node looks for a new epoch, by itself or having lost its
+   connection; and from there until a question of it is executed */
+
+#define SWEEP     250
+#define BEAT      1500
+#define BROKEN    350
+#define RETELL    250
+
 
 /* faults a history may have */
 
@@ -52,6 +60,7 @@
 #define LOSS      0x04      /* the ledger forgets, or remembers an old state */
 #define BORROW    0x08      /* store_down allow= */
 #define LIMITS    0x10      /* limits change */
+#define EVICTIONS 0x20      /* zones are full */
 
 
 typedef enum {
@@ -74,6 +83,7 @@ typedef enum {
     KILL_WORKER,
     KILL_NODE,
     FLUSH,
+    DROP,                   /* of the account, or of the epoch alone */
     SAVE,
     RESTORE,
     LIMIT,
@@ -86,10 +96,10 @@ static const struct {
     unsigned       fault;
 } kinds[KINDS] = {
     { 10, 0 }, { 3, 0 }, { 14, 0 }, { 10, 0 }, { 16, 0 }, { 9, 0 },
-    { 22, 0 }, { 22, 0 }, { 22, 0 }, { 5, 0 }, { 1, 0 },
+    { 22, 0 }, { 22, 0 }, { 22, 0 }, { 5, 0 }, { 1, EVICTIONS },
     { 1, NETWORK }, { 1, NETWORK }, { 2, NETWORK }, { 1, NETWORK },
     { 1, NETWORK }, { 1, CRASHES }, { 1, CRASHES }, { 1, LOSS }, { 1, LOSS },
-    { 1, LOSS }, { 2, LIMITS }
+    { 1, LOSS }, { 1, LOSS }, { 2, LIMITS }
 };
 
 
@@ -108,6 +118,16 @@ typedef struct {
     uint64_t       number;
     uint64_t       answered;
     uint64_t       asking;          /* until when; 0: not */
+    int            first;           /* name since it was started */
+    uint64_t       epoch;           /* that it knows, 0: none */
+    uint64_t       told;            /* epoch in which it was answered */
+    uint64_t       learned;         /* when that was asked which told it */
+    int            restate;         /* there may be more to tell */
+    int            broken;          /* its connection */
+    int            stuck;           /* the worker that asks */
+    uint64_t       beat;            /* 0, or when it looks for an epoch, */
+    uint64_t       retell;          /* when it tells again at the latest, */
+    uint64_t       timer;           /* when its waiters ask again; w->now */
     uint64_t       boot;            /* its clock at the start of history */
     int64_t        drift;           /* parts of a million */
     gate_credit_t  credits[QUOTAS];
@@ -138,6 +158,7 @@ typedef struct {
     message_e      state;
     int            node;
     uint64_t       left;            /* ms, when it was sent */
+    int            again;           /* it was executed before */
     question_t     question;
     reply_t        reply;
 } message_t;
@@ -169,6 +190,7 @@ typedef struct {
     int            nnodes;
     int            names;
     int            dead[NAMES];     /* may be granted more than it delivered */
+    uint64_t       executed[NAMES]; /* the latest of its questions */
     node_t         nodes[NODES];
     request_t      requests[REQUESTS];
     uint64_t       turns;
@@ -176,8 +198,13 @@ typedef struct {
 
     account_t      account;
     account_t      saved;
+    int            run;             /* of the server */
+    uint64_t       dice;            /* of what happens by itself */
     int            forgot;          /* the ledger lost memory */
+    int            unnoticed;       /* the account alone: see lose_account() */
     int            killed;          /* a node, and what it had not told */
+    int            gone;            /* one was killed or forgot the account */
+    int            outrun;          /* a slot ended, the one before untold */
 
     book_t         delivered[QUOTAS];
     delivery_t     log[QUOTAS][STEPS + 8];
@@ -249,6 +276,9 @@ lease_of(const quota_t *quota)
 }
 
 
+static void news(world_t *w);
+
+
 /* the world of a history */
 
 static void
@@ -259,6 +289,7 @@ node_start(world_t *w, node_t *node, uint64_t *dice)
     memset(node, 0, sizeof(node_t));
 
     node->name = w->names++;
+    node->first = node->name;
     node->boot = 1000 + roll(dice, 1000000);
     node->drift = (int64_t) roll(dice, 1001) - 500;
 
@@ -318,24 +349,25 @@ world_start(world_t *w, uint64_t seed)
         node_start(w, &w->nodes[i], &dice);
     }
 
-    for (i = 0; i < 5; i++) {
+    for (i = 0; i < 6; i++) {
         w->faults |= roll(&dice, 3) ? 0 : 1u << i;
     }
 
     w->borrow = w->faults & BORROW ? 1 + roll(&dice, 200) : 0;
-}
 
+    w->run = 1;
+    w->dice = dice;
 
-/*
- * After a loss the ledger knows what the nodes tell it.  A single node that
- * lives on knows all, so P1 holds there.  With more nodes, one that asks early
- * is granted what another has not yet told; a node that died tells nothing.
- */
+    if (roll(&dice, 8)) {
+        w->account.epoch.id = w->start - roll(&dice, 100000);
+        w->account.epoch.run = 1;
+    }
 
-static int
-loss_is_hard(const world_t *w)
-{
-    return !w->forgot || (w->nnodes == 1 && w->names == 1);
+    for (i = 0; i < w->nnodes; i++) {
+        w->nodes[i].epoch = w->account.epoch.id;
+    }
+
+    news(w);
 }
 
 
@@ -370,11 +402,15 @@ deliver(world_t *w, request_t *r, int k, uint64_t n)
         w->within[k] -= w->log[k][w->tail[k]++].n;
     }
 
-    if (w->borrow || !loss_is_hard(w)) {
+    if (w->borrow) {
         return;
     }
 
-    hold_true(w, (slot.width ? w->within[k] : mine->all) <= w->highest[k],
+    /* who knew has died or forgot, or nobody could notice: no promise then */
+
+    hold_true(w, (w->forgot && w->gone) || w->unnoticed
+                 || (slot.width ? w->within[k] : mine->all)
+                 <= w->highest[k],
               "P1: more was delivered in a window than its limit");
 
     if (!w->forgot) {
@@ -517,6 +553,22 @@ request_end(world_t *w, request_t *r, uint64_t unsent)
 }
 
 
+/* as ngx_http_gate_quota_need() */
+
+static uint64_t
+request_need(const world_t *w, const request_t *r, int k)
+{
+    uint64_t            n, unused;
+    const gate_hold_t  *hold;
+
+    hold = &r->holds[k];
+    unused = hold->n - hold->used;
+    n = w->quotas[k].unit == GATE_BYTES ? r->bytes : r->requests;
+
+    return n > unused ? n - unused : 0;
+}
+
+
 /* as ngx_http_gate_zone_check(), and what the judge makes of it */
 
 static gate_credit_e
@@ -532,7 +584,7 @@ request_look(world_t *w, request_t *r, uint64_t borrow)
     worst = GATE_CREDIT_TAKEN;
 
     for (k = 0; k < w->nquotas; k++) {
-        need = w->quotas[k].unit == GATE_BYTES ? r->bytes : r->requests;
+        need = request_need(w, r, k);
         credit = gate_lease_check(&node->credits[k], &r->holds[k],
                                   w->quotas[k].limit, need, borrow, now);
         r->wanted[k] = gate_lease_wanted(&node->credits[k], &r->holds[k],
@@ -567,7 +619,7 @@ request_hold(world_t *w, request_t *r)
     now = clock_of(w, node);
 
     for (k = 0; k < w->nquotas; k++) {
-        need = w->quotas[k].unit == GATE_BYTES ? r->bytes : r->requests;
+        need = request_need(w, r, k);
         credit = &node->credits[k];
 
         if (r->holds[k].gen + 1 < credit->gen
@@ -581,6 +633,9 @@ request_hold(world_t *w, request_t *r)
         if (r->holds[k].gen != credit->gen && r->holds[k].n) {
             node->untold = 1;
         }
+
+        w->outrun |= node->untold && credit->past && credit->slot
+                     && now >= credit->until;
 
         gate_lease_take(credit, &r->holds[k], need, now);
 
@@ -666,6 +721,23 @@ node_wake(world_t *w, int n, int down)
 }
 
 
+static int
+node_waits(const world_t *w, int n)
+{
+    int  i;
+
+    for (i = 0; i < REQUESTS; i++) {
+        if (w->requests[i].live && w->requests[i].node == n
+            && w->requests[i].waits)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 /* as ngx_http_gate_ledger_claim(): the first needs all, the others more */
 
 static void
@@ -743,9 +815,11 @@ node_begin(world_t *w, int n, message_t *m, int settle)
     node->untold = 1;
     node->wanted = 0;
     node->sent = 1;
+    node->stuck = (w->faults & CRASHES) && roll(&w->dice, 8) == 0;
 
     q->settle = settle;
     q->node = node->name;
+    q->more = node->restate;
     q->answered = node->answered;
     q->number = ++node->number;
     q->asked = clock_of(w, node);
@@ -761,32 +835,19 @@ node_begin(world_t *w, int n, message_t *m, int settle)
 }
 
 
-/* as ngx_http_gate_zone_end(), then the waiters are woken */
-
 static void
-node_end(world_t *w, int n, const question_t *q, const reply_t *reply)
+node_answered(world_t *w, node_t *node, const question_t *q,
+    const reply_t *reply)
 {
     int             k;
-    node_t         *node;
     gate_credit_t  *credit;
 
-    node = &w->nodes[n];
+    node->answered = q->number;
+    node->untold = 0;
+    node->told = reply->epoch;
 
-    if (node->name != q->node || node->number != q->number) {
-        say(w, "  too late");
-        return;
-    }
-
-    node->asking = 0;
-    node->sent = 0;
-
-    for (k = 0; reply && !reply->stale && k < w->nquotas; k++) {
+    for (k = 0; k < w->nquotas; k++) {
         credit = &node->credits[k];
-
-        if (k == 0) {
-            node->answered = q->number;
-            node->untold = 0;
-        }
 
         /* given back to the slot before last, while this was under way */
 
@@ -795,6 +856,7 @@ node_end(world_t *w, int n, const question_t *q, const reply_t *reply)
             && credit->slot != (uint32_t) reply->grants[k].slot)
         {
             w->dead[node->name] = 1;
+            w->outrun = 1;
         }
 
         gate_lease_grant(credit, &reply->grants[k], q->asked);
@@ -809,6 +871,103 @@ node_end(world_t *w, int n, const question_t *q, const reply_t *reply)
             node->others[k] = credit->seen - credit->share;
             node->vain_until[k] = q->asked + BELIEVED;
         }
+    }
+}
+
+
+/* as ngx_http_gate_zone_enter_epoch() */
+
+static int
+node_enter(world_t *w, node_t *node, uint64_t epoch, uint64_t asked)
+{
+    uint64_t  before;
+
+    before = node->epoch;
+
+    /* it may be from before: who knows better asks again */
+
+    if (before && before != epoch && asked <= node->learned) {
+        say(w, "  n%d knows of another epoch", (int) (node - w->nodes));
+        node->beat = w->now + 1 + roll(&w->dice, SWEEP);
+        return 0;
+    }
+
+    node->epoch = epoch;
+
+    if (node->learned < asked) {
+        node->learned = asked;
+    }
+
+    if (before == 0 || before == epoch) {
+        return 1;
+    }
+
+    say(w, "  n%d learns of a new epoch", (int) (node - w->nodes));
+
+    node->restate = 1;
+
+    node->retell = w->now + 1 + roll(&w->dice, RETELL);
+
+    return 1;
+}
+
+
+/* an epoch has begun: who does not know of it will look for it */
+
+static void
+news(world_t *w)
+{
+    int      i;
+    node_t  *node;
+
+    for (i = 0; i < w->nnodes; i++) {
+        node = &w->nodes[i];
+
+        if (node->beat == 0
+            && (node->epoch != w->account.epoch.id
+                || w->account.epoch.run != w->run))
+        {
+            node->beat = w->now + 1 + roll(&w->dice, BEAT);
+        }
+    }
+}
+
+
+/* as ngx_http_gate_zone_end(), then the waiters are woken */
+
+static void
+node_end(world_t *w, int n, const question_t *q, const reply_t *reply)
+{
+    node_t         *node;
+    const reply_t  *answer;
+
+    node = &w->nodes[n];
+    answer = reply && !reply->stale ? reply : NULL;
+
+    if (answer && q->node >= node->first
+        && !node_enter(w, node, answer->epoch, q->asked))
+    {
+        answer = NULL;
+    }
+
+    if (node->name != q->node || node->number != q->number) {
+        say(w, "  too late");
+        news(w);
+        return;
+    }
+
+    node->asking = 0;
+    node->sent = 0;
+
+    if (answer) {
+        node_answered(w, node, q, answer);
+    }
+
+    news(w);
+
+    if (answer && answer->closed && node_waits(w, n)) {
+        node->timer = w->now + answer->closed + 1;
+        return;
     }
 
     node_wake(w, n, reply == NULL);
@@ -831,22 +990,9 @@ node_untold(const world_t *w, const node_t *node)
 
 
 static int
-node_quiet(const world_t *w, int n)
+node_asks(const world_t *w, const node_t *node)
 {
-    int            i;
-    const node_t  *node;
-
-    node = &w->nodes[n];
-
-    for (i = 0; i < REQUESTS; i++) {
-        if (w->requests[i].live && w->requests[i].node == n
-            && w->requests[i].waits)
-        {
-            return 0;
-        }
-    }
-
-    return node->asking == 0 || clock_of(w, node) >= node->asking;
+    return node->asking && clock_of(w, node) < node->asking;
 }
 
 
@@ -889,9 +1035,16 @@ ledger_check(world_t *w, const question_t *q, const turn_t *turns,
         spoken = turns[k].stated + claim->need;
         room = q->limits[k] > others ? q->limits[k] - others : 0;
 
+        hold_true(w, reply->closed == 0 || !reply->grants[k].refused,
+                  "P2: refused, though the epoch is closed");
+
         if (q->settle) {
             continue;
         }
+
+        hold_true(w, reply->closed == 0
+                     || reply->grants[k].share == turns[k].floor,
+                  "P1: granted before the epoch opens");
 
         if (refused) {
             hold_true(w, reply->grants[k].share == turns[k].floor,
@@ -925,9 +1078,9 @@ ledger_print(world_t *w, const question_t *q, const reply_t *reply)
     const gate_claim_t  *c;
     const gate_grant_t  *g;
 
-    printf("%s %" PRIu64 " n%d %" PRIu64 " %" PRIu64,
-           q->settle ? "settle" : "draw", w->now, q->node, q->number,
-           q->answered);
+    printf("%s %" PRIu64 " r%d n%d %" PRIu64 " %" PRIu64 " %d",
+           q->settle ? "settle" : "draw", w->now, w->run, q->node, q->number,
+           q->answered, q->more);
 
     for (k = 0; k < w->nquotas; k++) {
         quota = &w->quotas[k];
@@ -948,7 +1101,8 @@ ledger_print(world_t *w, const question_t *q, const reply_t *reply)
         return;
     }
 
-    printf(" = %d", reply->lost);
+    printf(" = %" PRIu64 " %" PRIu64 " %d", reply->epoch, reply->closed,
+           reply->lost);
 
     for (k = 0; k < w->nquotas; k++) {
         g = &reply->grants[k];
@@ -961,7 +1115,7 @@ ledger_print(world_t *w, const question_t *q, const reply_t *reply)
 }
 
 
-/* the hash as it should be at the end, for t/scripts.t */
+/* the hashes as they should be at the end, for t/scripts.t */
 
 static void
 ledger_print_hash(const world_t *w)
@@ -969,7 +1123,14 @@ ledger_print_hash(const world_t *w)
     int            i, k, s;
     const slot_t  *slot;
 
-    printf("hash");
+    printf("epoch");
+
+    if (w->account.epoch.id) {
+        printf(" id=%" PRIu64 " run=r%d open=%" PRIu64, w->account.epoch.id,
+               w->account.epoch.run, w->account.epoch.open);
+    }
+
+    printf("\naccount");
 
     for (i = 0; i < NAMES; i++) {
         if (w->account.last[i]) {
@@ -978,11 +1139,21 @@ ledger_print_hash(const world_t *w)
     }
 
     for (k = 0; k < w->nquotas; k++) {
+
+        if (w->account.books[k].lowered) {
+            printf(" ~q%d=%" PRIu64, k, w->account.books[k].lowered);
+        }
+
         for (s = 0; s < w->account.books[k].n; s++) {
             slot = &w->account.books[k].slots[s];
 
             if (slot->summed) {
                 printf(" q%d:%" PRId64 "=%" PRIu64, k, slot->start, slot->all);
+            }
+
+            if (slot->is_told) {
+                printf(" ~q%d:%" PRId64 "=%" PRIu64, k, slot->start,
+                       slot->told);
             }
 
             for (i = 0; i < NAMES; i++) {
@@ -999,13 +1170,17 @@ ledger_print_hash(const world_t *w)
 
 
 static void
-ledger_forget(world_t *w, const char *how)
+ledger_forget(world_t *w)
 {
+    epoch_t  epoch;
+
     if (w->prints) {
-        printf("%s\n", how);
+        printf("forget account\n");
     }
 
+    epoch = w->account.epoch;
     memset(&w->account, 0, sizeof(account_t));
+    w->account.epoch = epoch;
 }
 
 
@@ -1030,11 +1205,29 @@ delivered_forget(world_t *w)
 }
 
 
+/* it has begun an epoch, or not */
+
+static void
+ledger_epoch(world_t *w, uint64_t before)
+{
+    if (w->account.epoch.id == before) {
+        return;
+    }
+
+    say(w, "  an epoch begins, it opens %" PRIu64 " ms later",
+        w->account.epoch.open - w->now);
+
+    news(w);
+}
+
+
 static void
 ledger_execute(world_t *w, message_t *m)
 {
-    node_t  *node;
-    turn_t   turns[QUOTAS];
+    int        i;
+    node_t    *node;
+    turn_t     turns[QUOTAS];
+    uint64_t   before;
 
     if (w->now - m->left > LATEST) {
         say(w, "#%" PRIu64 " of n%d never arrives", m->question.number,
@@ -1048,11 +1241,20 @@ ledger_execute(world_t *w, message_t *m)
     {
         say(w, "the account expires");
         delivered_forget(w);
-        ledger_forget(w, "expire");
+        ledger_forget(w);
     }
 
-    ledger_ask(&w->account, w->quotas, w->nquotas, &m->question, w->now,
-               turns, &m->reply);
+    for (i = 0; i < MESSAGES; i++) {
+        w->messages[i].again |= w->messages[i].question.number
+                                == m->question.number
+                                && w->messages[i].question.node
+                                   == m->question.node;
+    }
+
+    before = w->account.epoch.id;
+
+    ledger_ask(&w->account, w->quotas, w->nquotas, &m->question, w->run,
+               w->now, turns, &m->reply);
     m->state = ANSWERED;
 
     say(w, "#%" PRIu64 " of n%d is executed: %s, share %" PRIu64 ", seen %"
@@ -1061,10 +1263,18 @@ ledger_execute(world_t *w, message_t *m)
         m->reply.grants[0].seen, m->reply.grants[0].refused ? ", refused"
                                                             : "");
 
+    if (m->reply.lost || m->reply.closed) {
+        say(w, "  %sepoch %" PRIu64 " is closed for %" PRIu64 " ms",
+            m->reply.lost ? "something was lost; " : "", m->reply.epoch,
+            m->reply.closed);
+    }
+
     if (w->prints) {
         ledger_print(w, &m->question, &m->reply);
         w->questions++;
     }
+
+    ledger_epoch(w, before);
 
     if (m->reply.stale) {
         return;
@@ -1075,12 +1285,191 @@ ledger_execute(world_t *w, message_t *m)
     /* the ledger had swept the node's number: it grants to nobody */
 
     if (m->question.node != node->name
-        || m->question.number < node->answered)
+        || m->question.number < w->executed[m->question.node])
     {
         w->dead[m->question.node] = 1;
     }
 
+    if (w->executed[m->question.node] < m->question.number) {
+        w->executed[m->question.node] = m->question.number;
+    }
+
     ledger_check(w, &m->question, turns, &m->reply);
+}
+
+
+/* what happens by itself: nodes look for an epoch, and tell again */
+
+static void
+node_beat(world_t *w, int n)
+{
+    node_t    *node;
+    reply_t    reply;
+    uint64_t   before;
+
+    node = &w->nodes[n];
+    before = w->account.epoch.id;
+
+    node->beat = 0;
+    node->broken = 0;
+
+    say(w, "n%d looks for a new epoch", n);
+    ledger_beat(&w->account, w->run, w->now, &reply);
+
+    if (w->prints) {
+        printf("beat %" PRIu64 " r%d = %" PRIu64 " %" PRIu64 "\n", w->now,
+               w->run, reply.epoch, reply.closed);
+    }
+
+    ledger_epoch(w, before);
+    node_enter(w, node, reply.epoch, clock_of(w, node));
+}
+
+
+/* the question that is under way is answered, or given up */
+
+static void
+node_hears(world_t *w, int n)
+{
+    int         i;
+    node_t     *node;
+    message_t  *m, at_hand;
+    question_t  q;
+
+    node = &w->nodes[n];
+
+    for (i = 0; i < MESSAGES; i++) {
+        m = &w->messages[i];
+
+        if (m->state == NONE || m->question.node != node->name
+            || m->question.number != node->number || roll(&w->dice, 2))
+        {
+            continue;
+        }
+
+        if (m->state == ASKED) {
+            ledger_execute(w, m);
+        }
+
+        if (m->state == ANSWERED && roll(&w->dice, 2)) {
+            say(w, "the reply to #%" PRIu64 " reaches n%d", node->number, n);
+            at_hand = *m;
+            m->state = NONE;
+            node_end(w, n, &at_hand.question, &at_hand.reply);
+            return;
+        }
+    }
+
+    say(w, "n%d gives #%" PRIu64 " up", n, node->number);
+    memset(&q, 0, sizeof(question_t));
+    q.node = node->name;
+    q.number = node->number;
+    node_end(w, n, &q, NULL);
+}
+
+
+/* as ngx_http_gate_zone_restate(), in time */
+
+static void
+node_retell(world_t *w, int n)
+{
+    node_t     *node;
+    message_t   m;
+
+    node = &w->nodes[n];
+    node->retell = 0;
+
+    if (node->answered == 0 || node->told == node->epoch) {
+        node->restate = 0;
+        return;
+    }
+
+    node->retell = w->now + 25;
+
+    if (node_asks(w, node)) {
+
+        /* a worker that is stuck, or dead, asks for as long as it may */
+
+        if (node->stuck || !node->sent) {
+            return;
+        }
+
+        node_hears(w, n);
+    }
+
+    if (node->answered == 0 || node->told == node->epoch) {
+        return;
+    }
+
+    if (node_waits(w, n)) {
+        node->timer = 0;
+    }
+
+    node_begin(w, n, &m, !node_waits(w, n));
+    ledger_execute(w, &m);
+    node_end(w, n, &m.question, roll(&w->dice, 4) ? &m.reply : NULL);
+}
+
+
+static void
+node_timer(world_t *w, int n)
+{
+    w->nodes[n].timer = 0;
+    node_wake(w, n, 0);
+}
+
+
+/* time passes, and with it what has its time */
+
+static void
+pass(world_t *w, uint64_t until)
+{
+    int       i, n;
+    void    (*what)(world_t *w, int n);
+    node_t   *node;
+    uint64_t  at;
+
+    for ( ;; ) {
+        n = -1;
+        at = until;
+        what = NULL;
+
+        for (i = 0; i < w->nnodes; i++) {
+            node = &w->nodes[i];
+
+            if (node->beat && node->beat <= at) {
+                n = i;
+                at = node->beat;
+                what = node_beat;
+            }
+
+            if (node->retell && node->retell <= at) {
+                n = i;
+                at = node->retell;
+                what = node_retell;
+            }
+
+            if (node->timer && node->timer <= at) {
+                n = i;
+                at = node->timer;
+                what = node_timer;
+            }
+        }
+
+        if (n == -1 || w->broken) {
+            break;
+        }
+
+        if (w->now < at) {
+            w->now = at;
+        }
+
+        what(w, n);
+    }
+
+    if (w->now < until) {
+        w->now = until;
+    }
 }
 
 
@@ -1099,6 +1488,17 @@ time_goes(world_t *w, kind_t kind, uint64_t dice)
 
     if (kind == WAIT) {
         ms = roll(&dice, roll(&dice, 8) ? 60 : 2000);
+
+        left = epoch_closed(&w->account.epoch, w->now);
+
+        if (left && roll(&dice, 3) == 0) {
+            ms = left - 1 + roll(&dice, 3);
+
+        } else if (left && roll(&dice, 3) == 0) {
+            ms = roll(&dice, left);
+        }
+
+        left = (uint64_t) slot.end * 1000 - w->now;
 
     } else {
         switch (roll(&dice, 6)) {
@@ -1125,7 +1525,7 @@ time_goes(world_t *w, kind_t kind, uint64_t dice)
         }
     }
 
-    w->now += ms;
+    pass(w, w->now + ms);
     say(w, "%" PRIu64 " ms later, %" PRIu64 " ms before the end of the slot",
         ms, ms < left ? left - ms : 0);
 }
@@ -1264,12 +1664,13 @@ ask(world_t *w, kind_t kind, uint64_t dice)
     for (i = 0; m && i < w->nnodes; i++, n = (n + 1) % w->nnodes) {
         node = &w->nodes[n];
 
-        if (node->asking && clock_of(w, node) < node->asking) {
+        if (node_asks(w, node) || node->timer) {
             continue;
         }
 
-        if (kind == SETTLE ? node_quiet(w, n) && node_untold(w, node)
-                           : !node_quiet(w, n) || node->wanted)
+        if (kind == SETTLE ? !node_waits(w, n)
+                             && (node_untold(w, node) || node->restate)
+                           : node_waits(w, n) || node->wanted)
         {
             node_begin(w, n, m, kind == SETTLE);
             return;
@@ -1361,18 +1762,22 @@ static void
 replace(world_t *w, kind_t kind, uint64_t dice)
 {
     int      i, n;
-    node_t  *node;
+    node_t  *node, before;
 
     n = (int) roll(&dice, (uint64_t) w->nnodes);
     node = &w->nodes[n];
 
     if (w->names == NAMES
-        || ((w->faults & LOSS) && w->nnodes == 1)
         || (kind == EVICT && (node->users || node->asking
+                              || (node->answered
+                                  && node->told != node->epoch)
                               || node_untold(w, node))))
     {
         return;
     }
+
+    before = *node;
+    w->gone = 1;
 
     if (kind == KILL_NODE) {
         w->dead[node->name] = 1;
@@ -1387,12 +1792,83 @@ replace(world_t *w, kind_t kind, uint64_t dice)
 
     say(w, "n%d %s", n, kind == KILL_NODE ? "dies" : "forgets the account");
     node_start(w, node, &dice);
+
+    /* what its process knows besides of the account */
+
+    if (kind == EVICT) {
+        node->boot = before.boot;
+        node->drift = before.drift;
+        node->learned = before.learned;
+        node->first = before.first;
+        node->epoch = before.epoch;
+        node->broken = before.broken;
+        node->beat = before.beat;
+    }
+
+    news(w);
+}
+
+
+/* another server answers: nodes see at once that theirs has gone */
+
+static void
+server_start(world_t *w)
+{
+    int  i;
+
+    w->run++;
+
+    for (i = 0; i < w->nnodes; i++) {
+        w->nodes[i].broken = 1;
+        w->nodes[i].beat = w->now + 1 + roll(&w->dice, BROKEN);
+    }
+}
+
+
+/* what one server was asked is not asked of the next by itself */
+
+static void
+forget_repeated(world_t *w)
+{
+    int  i;
+
+    for (i = 0; i < MESSAGES; i++) {
+        if (w->messages[i].state == ASKED && w->messages[i].again) {
+            w->messages[i].state = NONE;
+        }
+    }
+}
+
+
+/*
+ * The account alone is lost, by eviction or DEL.  Nobody can know before a node
+ * asks that had been answered: until then P1 holds only if it asks first.
+ */
+
+static void
+lose_account(world_t *w)
+{
+    if (!w->account.exists) {
+        return;
+    }
+
+    say(w, "the ledger forgets the account");
+
+    ledger_forget(w);
+    forget_repeated(w);
+
+    w->forgot = 1;
+    w->unnoticed = 1;
 }
 
 
 static void
-lose_memory(world_t *w, kind_t kind)
+lose_memory(world_t *w, kind_t kind, uint64_t dice)
 {
+    /* an epoch's id is the ms in which it began */
+
+    pass(w, w->now + 1);
+
     switch (kind) {
 
     case SAVE:
@@ -1401,20 +1877,39 @@ lose_memory(world_t *w, kind_t kind)
         break;
 
     case RESTORE:
-        say(w, "the ledger returns to the state that was kept");
+        say(w, "another server answers, with the state that was kept");
         w->account = w->saved;
-        w->forgot = 1;
+        server_start(w);
+        break;
+
+    case DROP:
+        if (roll(&dice, 4)) {
+            lose_account(w);
+            return;
+        }
+
+        say(w, "the ledger forgets the epoch");
+        memset(&w->account.epoch, 0, sizeof(epoch_t));
         break;
 
     default: /* FLUSH */
         say(w, "the ledger forgets all");
-        ledger_forget(w, "flush");
-        w->forgot = 1;
-        return;
+        memset(&w->account, 0, sizeof(account_t));
+
+        if (roll(&dice, 2)) {
+            server_start(w);
+        }
     }
 
     if (w->prints) {
-        printf("%s\n", kind == SAVE ? "save" : "restore");
+        printf("%s\n", kind == SAVE ? "save" : kind == RESTORE ? "restore"
+                       : kind == DROP ? "forget epoch" : "flush");
+    }
+
+    if (kind != SAVE) {
+        forget_repeated(w);
+        w->forgot = 1;
+            news(w);
     }
 }
 
@@ -1472,9 +1967,10 @@ step(world_t *w, const step_t *s)
         break;
 
     case FLUSH:
+    case DROP:
     case SAVE:
     case RESTORE:
-        lose_memory(w, s->kind);
+        lose_memory(w, s->kind, s->dice);
         break;
 
     case LIMIT:
@@ -1517,6 +2013,7 @@ quiet(world_t *w)
 
     for (n = 0; n < w->nnodes; n++) {
         for (i = 0; i < 8 && node_untold(w, &w->nodes[n]); i++) {
+            pass(w, w->now + 2);
             node_begin(w, n, &m, 1);
             ledger_execute(w, &m);
             node_end(w, n, &m.question, &m.reply);
@@ -1680,7 +2177,7 @@ play(world_t *w, const step_t *steps, int n)
         exact(w);
         usable(w);
 
-    } else if (!w->forgot && !w->killed) {
+    } else if (!w->forgot && !w->killed && !w->outrun) {
         repaid(w);
     }
 
@@ -1829,7 +2326,15 @@ print(int limit, uint64_t seed)
         w.unchecked = 1;
         w.prints = 1;
 
-        printf("new\n");
+        printf("new");
+
+        if (w.account.epoch.id) {
+            printf(" id %" PRIu64 " run r%d open %" PRIu64,
+                   w.account.epoch.id, w.account.epoch.run,
+                   w.account.epoch.open);
+        }
+
+        printf("\n");
         (void) play(&w, steps, n);
         ledger_print_hash(&w);
     }

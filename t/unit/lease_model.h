@@ -1,8 +1,9 @@
 /*
- * The ledger of the lease model: in C what account.lua, draw.lua and
- * settle.lua do in Redis, statement by statement, so that t/scripts.t can hold
- * one against the other.  It knows one account; nodes are small numbers.
- * Whoever changes a script changes this file in the same commit.
+ * The ledger of the lease model: in C what epoch.lua, account.lua, draw.lua,
+ * settle.lua and beat.lua do in Redis, statement by statement, so that
+ * t/scripts.t can hold one against the other.  It knows one account; nodes and
+ * the runs of the server are small numbers.  Whoever changes a script changes
+ * this file in the same commit.
  */
 
 
@@ -21,15 +22,24 @@
 #define SLOTS   48      /* kept of one quota, at most */
 #define KEPT    60      /* seconds the account stays, when it is over */
 
+/* as epoch.lua has them, ms */
 
-/* what the fields "<quota>:<slot>" and "<quota>:<slot>:<node>" hold */
+#define LOST      2000
+#define REPLACED  700
+#define MORE      500
+#define LONGEST   10000
+
+
+/* what the fields "<quota>:<slot>", those of nodes and with "~" hold */
 
 typedef struct {
     int64_t        start;
     uint64_t       all;
     uint64_t       share[NAMES];
+    uint64_t       told;            /* "~<quota>:<slot>" */
     uint8_t        known[NAMES];    /* the field is there */
     uint8_t        summed;          /* so is that of all */
+    uint8_t        is_told;
 } slot_t;
 
 
@@ -38,12 +48,23 @@ typedef struct {
 typedef struct {
     int            n;
     slot_t         slots[SLOTS];
+    uint64_t       lowered;         /* "~<quota>", 0: no such field */
 } book_t;
 
 
-/* the hash of one account */
+/* the hash of the epoch */
 
 typedef struct {
+    uint64_t       id;              /* 0: there is none */
+    int            run;
+    uint64_t       open;
+} epoch_t;
+
+
+/* the hash of one account, and what else the server has in memory */
+
+typedef struct {
+    epoch_t        epoch;
     int            exists;
     int64_t        expires;         /* epoch seconds */
     uint64_t       last[NAMES];     /* "#<node>", 0: no such field */
@@ -64,6 +85,7 @@ typedef struct {
     int            node;
     uint64_t       number;
     uint64_t       answered;
+    int            more;            /* to tell of an epoch before */
     uint64_t       asked;           /* by the node's clock */
     uint64_t       limits[QUOTAS];
     gate_claim_t   claims[QUOTAS];
@@ -74,6 +96,8 @@ typedef struct {
     int            stale;
     int            lost;
     uint64_t       last;
+    uint64_t       epoch;
+    uint64_t       closed;          /* ms until it opens */
     gate_grant_t   grants[QUOTAS];
 } reply_t;
 
@@ -84,12 +108,66 @@ typedef struct {
     gate_slot_t    slot;
     int64_t        span;
     int64_t        kept;
+    uint64_t       had;             /* by the node, of the slot it named */
     uint64_t       stated;
     uint64_t       floor;
     uint64_t       share;
     uint64_t       retry;
     unsigned       refused;
 } turn_t;
+
+
+/* closed(): ms until this epoch opens */
+
+static uint64_t
+epoch_closed(const epoch_t *epoch, uint64_t now)
+{
+    uint64_t  left;
+
+    left = epoch->open > now ? epoch->open - now : 0;
+
+    return left > LONGEST ? 0 : left;
+}
+
+
+/* begin() */
+
+static void
+epoch_begin(epoch_t *epoch, int run, uint64_t pause, uint64_t now)
+{
+    uint64_t  closed;
+
+    closed = epoch_closed(epoch, now);
+
+    epoch->id = now > epoch->id ? now : epoch->id + 1;
+    epoch->open = now + (pause > closed ? pause : closed);
+    epoch->run = run;
+}
+
+
+/* prolong() */
+
+static void
+epoch_prolong(epoch_t *epoch, uint64_t now)
+{
+    if (now < epoch->id + LONGEST && epoch_closed(epoch, now) < MORE) {
+        epoch->open = now + MORE;
+    }
+}
+
+
+/* what stands in front of each script */
+
+static void
+epoch_look(epoch_t *epoch, int run, uint64_t now)
+{
+    if (epoch->id == 0) {
+        epoch_begin(epoch, run, LOST, now);
+
+    } else if (epoch->run != run) {
+        epoch_begin(epoch, run, REPLACED, now);
+    }
+}
 
 
 static slot_t *
@@ -168,12 +246,13 @@ book_sum(const book_t *book, int64_t oldest)
 static void
 book_share(book_t *book, int64_t start, int node, uint64_t n)
 {
-    slot_t  *slot;
+    slot_t    *slot;
+    uint64_t   had;
 
     slot = book_slot(book, start);
+    had = slot->share[node];
 
-    slot->all = slot->all + n > slot->share[node]
-                ? slot->all + n - slot->share[node] : 0;
+    slot->all = slot->all + n > had ? slot->all + n - had : 0;
     slot->summed = 1;
     slot->share[node] = n;
     slot->known[node] = 1;
@@ -233,50 +312,144 @@ ledger_sweep(account_t *account, const turn_t *turns, int n, int node)
 }
 
 
-/* heal(): the count never falls below what the node was told */
+/* heal(): this ledger forgot what the node was told */
 
 static int
 ledger_heal(book_t *book, const turn_t *turn, const gate_claim_t *claim,
     int node)
 {
-    int        i, lost;
-    slot_t    *slot;
-    uint64_t   sum, shares;
-
-    lost = 0;
+    int      i;
+    slot_t  *slot;
 
     if (claim->slot == 0 || claim->slot < turn->slot.oldest) {
         return 0;
     }
 
-    sum = book_sum(book, turn->slot.oldest);
+    for (i = 0; i < book->n; i++) {
+        slot = &book->slots[i];
+
+        if (slot->start < claim->slot && slot->start != claim->past) {
+            slot->share[node] = 0;
+        }
+    }
+
+    book_share(book, claim->slot, node, claim->share);
+
     slot = book_find(book, claim->slot);
 
-    if ((slot ? slot->share[node] : 0) < claim->share) {
-        slot = book_slot(book, claim->slot);
-        slot->share[node] = claim->share;
-        slot->known[node] = 1;
-        lost = 1;
+    if (slot->told < claim->seen) {
+        slot->told = claim->seen;
     }
 
-    for (shares = 0, i = 0; slot && i < NAMES; i++) {
-        shares += slot->share[i];
+    slot->is_told = 1;
+
+    return 1;
+}
+
+
+/* the units of a slot that are some node's */
+
+static uint64_t
+book_named(const slot_t *slot)
+{
+    int       i;
+    uint64_t  sum;
+
+    for (sum = 0, i = 0; i < NAMES; i++) {
+        sum += slot->share[i];
     }
 
-    if (slot && slot->all < shares) {
-        sum += shares - slot->all;
-        slot->all = shares;
-        slot->summed = 1;
+    return sum < slot->all ? sum : slot->all;
+}
+
+
+/* has some node told what this ledger forgot? */
+
+static int
+account_told(const account_t *account)
+{
+    int  k, s, told;
+
+    for (told = 0, k = 0; k < QUOTAS; k++) {
+        told |= account->books[k].lowered > 0;
+
+        for (s = 0; s < account->books[k].n; s++) {
+            told |= account->books[k].slots[s].is_told;
+        }
     }
 
-    if (sum < claim->seen) {
-        slot = book_slot(book, claim->slot);
-        slot->all += claim->seen - sum;
-        slot->summed = 1;
-        lost = 1;
+    return told;
+}
+
+
+/* complete(): what was known to be granted, and nobody named */
+
+static void
+ledger_complete(book_t *book, const turn_t *turn)
+{
+    int       i, k;
+    slot_t   *slot, *known;
+    uint64_t  has, free, missing;
+
+    for (k = 0; k < book->n; k++) {
+        known = &book->slots[k];
+
+        if (!known->is_told) {
+            continue;
+        }
+
+        for (has = 0, i = 0; i < book->n; i++) {
+            slot = &book->slots[i];
+
+            if (slot->start >= turn->slot.oldest) {
+                has += i < k ? book_named(slot) : slot->all;
+            }
+        }
+
+        has += book->lowered;
+        missing = known->start >= turn->slot.oldest && known->told > has
+                  ? known->told - has : 0;
+
+        known->all += missing;
+
+        for (i = 0; i < k; i++) {
+            slot = &book->slots[i];
+
+            if (slot->start >= turn->slot.oldest) {
+                free = slot->all - book_named(slot);
+                free = free < missing ? free : missing;
+                slot->all -= free;
+                missing -= free;
+            }
+        }
     }
 
-    return lost;
+    for (k = 0; k < book->n; k++) {
+        book->slots[k].told = 0;
+        book->slots[k].is_told = 0;
+    }
+
+    book->lowered = 0;
+}
+
+
+/* lowered(): what the node had in the slot that it named, and has no more */
+
+static void
+ledger_lowered(book_t *book, const turn_t *turn, const gate_claim_t *claim,
+    int node)
+{
+    uint64_t       n;
+    const slot_t  *slot;
+
+    if (claim->slot == 0 || claim->slot < turn->slot.oldest) {
+        return;
+    }
+
+    slot = book_find(book, claim->slot);
+    n = slot ? slot->share[node] : 0;
+
+    book->lowered += turn->had > n ? turn->had - n : 0;
 }
 
 
@@ -428,10 +601,13 @@ static void
 ledger_done(account_t *account, const question_t *question,
     const turn_t *turns, int n, uint64_t now, reply_t *reply)
 {
-    int            k;
-    slot_t        *slot;
-    uint64_t       sum;
+    int            i, k;
+    slot_t        *slot, *other;
+    uint64_t       seen, told;
     gate_grant_t  *grant;
+
+    reply->epoch = account->epoch.id;
+    reply->closed = epoch_closed(&account->epoch, now);
 
     account->exists = 1;
     account->last[question->node] = question->number;
@@ -440,12 +616,23 @@ ledger_done(account_t *account, const question_t *question,
     for (k = 0; k < n; k++) {
         grant = &reply->grants[k];
         slot = book_find(&account->books[k], turns[k].slot.start);
-        sum = book_sum(&account->books[k], turns[k].slot.oldest);
+        seen = book_sum(&account->books[k], turns[k].slot.oldest);
+
+        for (i = 0; i < account->books[k].n; i++) {
+            other = &account->books[k].slots[i];
+
+            told = other->told > account->books[k].lowered
+                   ? other->told - account->books[k].lowered : 0;
+
+            if (other->start >= turns[k].slot.oldest && told > seen) {
+                seen = told;
+            }
+        }
 
         grant->slot = turns[k].slot.start;
         grant->left = (uint64_t) turns[k].slot.end * 1000 - now;
         grant->share = slot ? slot->share[question->node] : 0;
-        grant->seen = sum;
+        grant->seen = seen;
         grant->refused = turns[k].refused;
         grant->retry = turns[k].retry;
 
@@ -458,13 +645,29 @@ ledger_done(account_t *account, const question_t *question,
 }
 
 
+/* beat.lua */
+
+static void
+ledger_beat(account_t *account, int run, uint64_t now, reply_t *reply)
+{
+    memset(reply, 0, sizeof(reply_t));
+
+    epoch_look(&account->epoch, run, now);
+
+    reply->epoch = account->epoch.id;
+    reply->closed = epoch_closed(&account->epoch, now);
+}
+
+
 /* draw.lua or settle.lua at the epoch ms "now"; turns are for who looks on */
 
 static void
 ledger_ask(account_t *account, const quota_t *quotas, int n,
-    const question_t *question, uint64_t now, turn_t *turns, reply_t *reply)
+    const question_t *question, int run, uint64_t now, turn_t *turns,
+    reply_t *reply)
 {
     int       k, node, none;
+    slot_t   *slot;
     uint64_t  last;
 
     node = question->node;
@@ -472,6 +675,8 @@ ledger_ask(account_t *account, const quota_t *quotas, int n,
 
     memset(reply, 0, sizeof(reply_t));
     memset(turns, 0, (size_t) n * sizeof(turn_t));
+
+    epoch_look(&account->epoch, run, now);
 
     if (question->number <= last) {
         reply->stale = 1;
@@ -491,21 +696,33 @@ ledger_ask(account_t *account, const quota_t *quotas, int n,
                                        &question->claims[k], node);
         }
 
+        slot = book_find(&account->books[k], question->claims[k].slot);
+        turns[k].had = slot ? slot->share[node] : 0;
+
         ledger_release(&account->books[k], &turns[k],
                        &question->claims[k], node);
         ledger_state(&account->books[k], &turns[k], &question->claims[k],
                      node);
+    }
 
+    if (reply->lost && epoch_closed(&account->epoch, now) == 0) {
+        epoch_begin(&account->epoch, run, LOST, now);
+    }
+
+    if (question->more) {
+        epoch_prolong(&account->epoch, now);
+    }
+
+    none = epoch_closed(&account->epoch, now) > 0;
+
+    for (k = 0; !none && k < n; k++) {
+        ledger_complete(&account->books[k], &turns[k]);
     }
 
     for (k = 0; question->settle && k < n; k++) {
         ledger_settle(&account->books[k], &turns[k], &question->claims[k],
                       node);
     }
-
-    /* what was lost closes the epoch */
-
-    none = reply->lost;
 
     for (k = 0; !question->settle && !none && k < n; k++) {
         ledger_draw(&account->books[k], &turns[k], question, k, now);
@@ -518,6 +735,13 @@ ledger_ask(account_t *account, const quota_t *quotas, int n,
     for (k = 0; !question->settle && k < n; k++) {
         book_share(&account->books[k], turns[k].slot.start, node,
                    none ? turns[k].floor : turns[k].share);
+    }
+
+    none = epoch_closed(&account->epoch, now) > 0 && account_told(account);
+
+    for (k = 0; none && k < n; k++) {
+        ledger_lowered(&account->books[k], &turns[k], &question->claims[k],
+                       node);
     }
 
     ledger_done(account, question, turns, n, now, reply);
