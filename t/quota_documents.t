@@ -106,7 +106,7 @@ sub keys_of {
     my $long = 'x' x 6000;
 
     is(named('frank', "${long}1", "${long}2", "${long}1"), '200 200 200',
-       "$ledger: long keys are told apart");
+       "$ledger: keys of 64k are told apart");
     is(named('frank', '', ''), '200 200', "$ledger: an empty one is one, too");
 }
 
@@ -251,6 +251,7 @@ sub conf {
     my $store = $redis ? 'gate_redis { server unix:%%DIR%%/redis0.sock; '
                          . 'timeout 500ms; }' : '';
     my $noon = $t->noon;
+    my $name = '$http_x_document' x 11;
     my $quota = "certificate off; user \$http_x_user; "
                 . "quota documents=5 per=day $noon;";
 
@@ -261,7 +262,7 @@ sub conf {
     gate_policy counted  { $quota }
     gate_policy bytes    { $quota quota bytes=100k per=day $noon; }
     gate_policy requests { $quota quota requests=3 per=day $noon; }
-    gate_policy named    { $quota document \$http_x_document; }
+    gate_policy named    { $quota document $name; }
     gate_policy lenient  { $quota store_down allow=2; }
 
     gate_policy limit {

@@ -148,8 +148,18 @@ is((grep { delivered($_, $limit, $third) == $limit - 1 } @many[0, 150, 299]),
    3, 'and nine for each of some by a node that knew none of them');
 is((grep { $t->granted($redis, "{$_}:counted", 'bytes-day') >= $size } @many),
    300, 'Redis was told of all');
+ok($t->wait_for(sub { !grep { unfinished($_) } @many }),
+   'and when it was, what nobody named was made up');
 
 $t->done;
+
+# What nodes knew to be granted to all waits for the epoch to open.
+
+sub unfinished {
+    my ($user) = @_;
+
+    return grep { /^~/ } @{ $redis->command('HKEYS', "gate:{$user}:counted") };
+}
 
 # Redis is being started: how many pass before a refusal
 

@@ -85,6 +85,7 @@ typedef struct {
     uint64_t                      epoch;    /* of Redis; 0: not known */
     uint64_t                      advised;  /* Redis of this epoch */
     ngx_msec_t                    learned;  /* when was asked what told it */
+    ngx_msec_t                    opens;    /* it grants from then on */
     ngx_msec_t                    beat;     /* when it was looked for */
     ngx_http_gate_documents_t     documents;
     uint32_t                     *buckets;

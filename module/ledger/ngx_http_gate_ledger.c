@@ -740,10 +740,7 @@ ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
     }
 
     if (ngx_http_gate_zone_end(asking->ledger->zone, &asking->question,
-                               answer ? answer->epoch : 0,
-                               answer ? answer->grants : NULL,
-                               answer ? answer->known : NULL,
-                               answer ? answer->fresh : NULL))
+                               answer))
     {
         ngx_http_gate_ledger_restate(asking->ledger);
     }

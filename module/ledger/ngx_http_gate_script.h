@@ -50,20 +50,6 @@ typedef struct {
 } ngx_http_gate_command_t;
 
 
-/* what Redis answers */
-
-typedef struct {
-    uint64_t               epoch;       /* its id */
-    ngx_msec_t             closed;      /* ms until it grants again */
-    ngx_uint_t             lost;        /* the account's count was lost */
-    gate_grant_t           grants[NGX_HTTP_GATE_QUOTAS];
-
-    /* bits of the documents asked for: counted now, and not before */
-    ngx_uint_t             known[NGX_HTTP_GATE_QUOTAS];
-    ngx_uint_t             fresh[NGX_HTTP_GATE_QUOTAS];
-} ngx_http_gate_answer_t;
-
-
 /* The texts and their SHA-1, for each of NGX_HTTP_GATE_SCRIPTS. */
 void ngx_http_gate_script_init(ngx_http_gate_script_t *scripts);
 

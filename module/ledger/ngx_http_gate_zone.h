@@ -114,6 +114,20 @@ typedef struct {
 } ngx_http_gate_question_t;
 
 
+/* what Redis answers */
+
+typedef struct {
+    uint64_t               epoch;       /* its id */
+    ngx_msec_t             closed;      /* ms until it grants again */
+    ngx_uint_t             lost;        /* the account's count was lost */
+    gate_grant_t           grants[NGX_HTTP_GATE_QUOTAS];
+
+    /* bits of the documents asked for: counted now, and not before */
+    ngx_uint_t             known[NGX_HTTP_GATE_QUOTAS];
+    ngx_uint_t             fresh[NGX_HTTP_GATE_QUOTAS];
+} ngx_http_gate_answer_t;
+
+
 typedef struct ngx_http_gate_zone_s  ngx_http_gate_zone_t;
 
 
@@ -173,14 +187,11 @@ ngx_int_t ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
     ngx_http_gate_question_t *q, ngx_msec_t timeout);
 
 /*
- * Ends it, with the id of Redis' epoch and a grant for each quota, or NULL: no
- * answer; one from an epoch that has passed is none.  known, fresh: bits of
- * q->documents, for each quota that counts them.  Returns 1 if that epoch is a
- * new one to this host.
+ * Ends it with an answer, or NULL: there is none.  One from an epoch that has
+ * passed is none.  Returns 1 if its epoch is a new one to this host.
  */
 ngx_uint_t ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_question_t *q, uint64_t epoch, const gate_grant_t *grants,
-    const ngx_uint_t *known, const ngx_uint_t *fresh);
+    ngx_http_gate_question_t *q, const ngx_http_gate_answer_t *answer);
 
 /*
  * Those of q->documents that were counted for this question and that nobody
@@ -207,10 +218,10 @@ ngx_uint_t ngx_http_gate_zone_advise(ngx_http_gate_zone_t *zone);
 ngx_uint_t ngx_http_gate_zone_restating(ngx_http_gate_zone_t *zone);
 
 /*
- * Finds accounts that should be settled: to be told again, unused for their
- * kind's idle time, or (all set) any.  Fills name, hash, kind and limits of at
- * most n questions, names copied into "text" of n * NGX_HTTP_GATE_NAME_MAX
- * bytes; returns how many.
+ * Finds accounts that should be settled: to be told again; or, once Redis
+ * grants, unused for their kind's idle time; or (all set) any.  Fills name,
+ * hash, kind and limits of at most n questions, names copied into "text" of
+ * n * NGX_HTTP_GATE_NAME_MAX bytes; returns how many.
  */
 ngx_uint_t ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone,
     ngx_uint_t all, ngx_http_gate_question_t *questions, ngx_uint_t n,

@@ -89,8 +89,7 @@ ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
 
 ngx_uint_t
 ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_question_t *q, uint64_t epoch, const gate_grant_t *grants,
-    const ngx_uint_t *known, const ngx_uint_t *fresh)
+    ngx_http_gate_question_t *q, const ngx_http_gate_answer_t *answer)
 {
     uint32_t                  n;
     ngx_uint_t                i, entered;
@@ -100,12 +99,18 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
 
     cells = ngx_http_gate_zone_lock(zone);
 
-    if (grants && ngx_http_gate_zone_late(cells, epoch, q->asked)) {
-        grants = NULL;
+    if (answer && ngx_http_gate_zone_late(cells, answer->epoch, q->asked)) {
+        answer = NULL;
     }
 
-    entered = grants ? ngx_http_gate_zone_enter_epoch(cells, epoch, q->asked)
-                     : 0;
+    entered = 0;
+
+    if (answer) {
+        entered = ngx_http_gate_zone_enter_epoch(cells, answer->epoch,
+                                                 q->asked);
+        cells->beat = q->asked;
+        cells->opens = ngx_current_msec + answer->closed;
+    }
 
     n = ngx_http_gate_cells_find(cells, 0, q->hash, &q->name);
     cell = n ? &cells->table[n - 1] : NULL;
@@ -119,11 +124,13 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
 
         cell->asking = 0;
 
-        if (grants) {
+        if (answer) {
             cell->answered = q->number;
-            cell->untold = 0;
-            cell->epoch = (uint32_t) epoch;
-            cells->beat = q->asked;
+            cell->epoch = (uint32_t) answer->epoch;
+
+            /* what was lost is made up by who asks once it is open */
+
+            cell->untold = answer->closed > 0;
 
             for (i = 0; i < q->kind->nquotas; i++) {
                 credit = ngx_http_gate_zone_credit(cell,
@@ -132,10 +139,11 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
                     continue;
                 }
 
-                gate_lease_grant(credit, &grants[i], q->asked);
+                gate_lease_grant(credit, &answer->grants[i], q->asked);
 
                 ngx_http_gate_zone_learn(cells, q, &q->kind->quotas[i],
-                                         &grants[i], known[i], fresh[i]);
+                                         &answer->grants[i],
+                                         answer->known[i], answer->fresh[i]);
 
                 /* given back meanwhile, or a slot was left behind */
 
@@ -214,6 +222,11 @@ ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone, ngx_uint_t all,
     full = cells->free == 0 && cells->fresh == cells->ncells;
 
     found = ngx_http_gate_zone_restate(zone, questions, n, text);
+
+    if ((ngx_msec_int_t) (cells->opens - ngx_current_msec) > 0 && !all) {
+        ngx_http_gate_zone_unlock(zone);
+        return found;
+    }
 
     for (i = cells->active; i && found < n && walked < NGX_HTTP_GATE_WALK;
          i = next)
