@@ -1,6 +1,6 @@
 /*
- * The flat directives, the "gate_redis" block, and what is checked once all
- * of nginx.conf was read.  The "gate_policy" block has a file of its own.
+ * The flat directives, and what is checked once all of nginx.conf was read.
+ * The blocks "gate_policy" and "gate_redis" have files of their own.
  */
 
 
@@ -11,65 +11,15 @@
 
 #define NGX_HTTP_GATE_ZONE_SIZE  (16 * 1024 * 1024)
 
-/* a password file is a line, not a document */
-#define NGX_HTTP_GATE_PASSWORD   4096
-
 
 static char *ngx_http_gate_conf_block_handler(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
 static ngx_uint_t ngx_http_gate_conf_arguments(ngx_conf_t *cf,
     ngx_command_t *cmd);
-static char *ngx_http_gate_conf_server(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_gate_conf_password(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_gate_conf_prefix(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static ngx_http_gate_policy_t *ngx_http_gate_conf_find(
     ngx_http_gate_main_conf_t *gmcf, ngx_str_t *name);
 static void ngx_http_gate_conf_warn(ngx_conf_t *cf,
     ngx_http_gate_loc_conf_t *conf);
-
-
-static ngx_command_t  ngx_http_gate_redis_commands[] = {
-
-    { ngx_string("server"),
-      NGX_CONF_TAKE1,
-      ngx_http_gate_conf_server,
-      0, 0, NULL },
-
-    { ngx_string("username"),
-      NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
-      0, offsetof(ngx_http_gate_redis_conf_t, username), NULL },
-
-    { ngx_string("password_file"),
-      NGX_CONF_TAKE1,
-      ngx_http_gate_conf_password,
-      0, 0, NULL },
-
-    { ngx_string("database"),
-      NGX_CONF_TAKE1,
-      ngx_conf_set_num_slot,
-      0, offsetof(ngx_http_gate_redis_conf_t, database), NULL },
-
-    { ngx_string("prefix"),
-      NGX_CONF_TAKE1,
-      ngx_http_gate_conf_prefix,
-      0, 0, NULL },
-
-    { ngx_string("connect_timeout"),
-      NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
-      0, offsetof(ngx_http_gate_redis_conf_t, connect_timeout), NULL },
-
-    { ngx_string("timeout"),
-      NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
-      0, offsetof(ngx_http_gate_redis_conf_t, timeout), NULL },
-
-      ngx_null_command
-};
 
 
 void *
@@ -422,204 +372,6 @@ ngx_http_gate_conf_arguments(ngx_conf_t *cf, ngx_command_t *cmd)
     }
 
     return 0;
-}
-
-
-char *
-ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_gate_main_conf_t *gmcf = conf;
-
-    char                        *rv;
-    ngx_http_gate_redis_conf_t  *redis;
-
-    if (gmcf->redis) {
-        return "is duplicate";
-    }
-
-    redis = ngx_pcalloc(cf->pool, sizeof(ngx_http_gate_redis_conf_t));
-    if (redis == NULL
-        || ngx_array_init(&redis->servers, cf->pool, 2, sizeof(ngx_addr_t))
-           != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    gmcf->redis = redis;
-
-    redis->connect_timeout = NGX_CONF_UNSET_MSEC;
-    redis->timeout = NGX_CONF_UNSET_MSEC;
-    redis->database = NGX_CONF_UNSET_UINT;
-    redis->queue = 4096;
-
-    rv = ngx_http_gate_conf_block(cf, ngx_http_gate_redis_commands, redis);
-
-    if (rv != NGX_CONF_OK) {
-        return rv;
-    }
-
-    if (redis->servers.nelts == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no \"server\" is defined in \"gate_redis\"");
-        return NGX_CONF_ERROR;
-    }
-
-    if (redis->username.len && redis->password.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no \"password_file\" is defined for \"username\" "
-                           "in \"gate_redis\"");
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_conf_init_msec_value(redis->connect_timeout, 1000);
-    ngx_conf_init_msec_value(redis->timeout, 250);
-    ngx_conf_init_uint_value(redis->database, 0);
-
-    if (gmcf->prefix.data == NULL) {
-        ngx_str_set(&gmcf->prefix, "gate");
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_gate_conf_server(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_gate_redis_conf_t *redis = conf;
-
-    ngx_url_t    u;
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-    ngx_addr_t  *addr;
-
-    value = cf->args->elts;
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url = value[1];
-    u.default_port = 6379;
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s in server \"%V\" of \"gate_redis\"",
-                           u.err ? u.err : "no memory", &u.url);
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 0; i < u.naddrs; i++) {
-        addr = ngx_array_push(&redis->servers);
-        if (addr == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        *addr = u.addrs[i];
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_gate_conf_password(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_gate_redis_conf_t *redis = conf;
-
-    u_char     *p;
-    ssize_t     n;
-    ngx_fd_t    fd;
-    ngx_str_t  *value;
-
-    if (redis->password.data) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    p = ngx_pnalloc(cf->pool, NGX_HTTP_GATE_PASSWORD);
-    if (p == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    fd = ngx_open_file(value[1].data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    n = ngx_read_fd(fd, p, NGX_HTTP_GATE_PASSWORD);
-
-    if (n == -1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_read_fd_n " \"%V\" failed", &value[1]);
-        (void) ngx_close_file(fd);
-        return NGX_CONF_ERROR;
-    }
-
-    (void) ngx_close_file(fd);
-
-    redis->password.data = p;
-
-    while (redis->password.len < (size_t) n
-           && p[redis->password.len] != LF && p[redis->password.len] != CR)
-    {
-        redis->password.len++;
-    }
-
-    if (redis->password.len == 0 || redis->password.len == (size_t)
-                                    NGX_HTTP_GATE_PASSWORD)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no password in the first line of \"%V\"",
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-/* the prefix belongs to the keys, not to the transport */
-
-static char *
-ngx_http_gate_conf_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_str_t                  *value;
-    ngx_uint_t                  i;
-    ngx_http_gate_main_conf_t  *gmcf;
-
-    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
-
-    if (gmcf->prefix.data) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    for (i = 0; i < value[1].len; i++) {
-        if (value[1].data[i] <= 0x20 || value[1].data[i] >= 0x7f
-            || value[1].data[i] == '{' || value[1].data[i] == '}')
-        {
-            break;
-        }
-    }
-
-    if (value[1].len == 0 || value[1].len > 128 || i < value[1].len) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid prefix \"%V\": it may have 128 printable "
-                           "characters but no braces", &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    gmcf->prefix = value[1];
-
-    return NGX_CONF_OK;
 }
 
 

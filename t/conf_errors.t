@@ -217,6 +217,22 @@ my @faults = (
     [ redis => 'database x;', '"database" invalid number' ],
     [ redis => 'timeout perhaps;', '"timeout" invalid value' ],
     [ redis => 'connect_timeout -1s;', '"connect_timeout" invalid value' ],
+    [ redis => qq(sentinel "";\n), '"sentinel" of "gate_redis" is empty',
+      'end' ],
+    [ redis => 'ssl perhaps;', 'invalid value "perhaps" in "ssl"' ],
+    (map { [ redis => "$_;\n", '"' . s/ .*//r . '" has no effect in '
+                                . '"gate_redis" without "ssl on"', 'end' ] }
+         'ssl_name a', 'ssl_verify off', 'ssl_trusted_certificate ca.pem',
+         'ssl_certificate a.crt', 'ssl_certificate_key a.key'),
+    [ redis => "ssl on;\n", 'no "ssl_trusted_certificate" is defined for '
+                            . '"ssl"', 'end' ],
+    [ redis => "ssl on; ssl_verify off; ssl_certificate a.crt;\n",
+      'no "ssl_certificate_key" is defined for "ssl_certificate"', 'end' ],
+    [ redis => "ssl on; ssl_verify off; ssl_certificate_key a.key;\n",
+      'no "ssl_certificate" is defined for "ssl_certificate_key"', 'end' ],
+    (map { [ redis => "ssl on; ssl_trusted_certificate ca.pem;\n$_\n",
+             'no "ssl_name" is defined for "ssl"', 'end' ] }
+         'sentinel main;', 'server unix:/nosuch;'),
 
     # the flat directives
 
@@ -244,6 +260,21 @@ my @faults = (
 );
 
 fault(@$_) for @faults;
+
+# nginx says what is wrong with a certificate, we say where
+
+for ([ 'ssl_trusted_certificate nosuch', 'nosuch' ],
+     [ 'ssl_verify off; ssl_certificate empty; ssl_certificate_key empty',
+       'empty' ])
+{
+    my ($words, $file) = @$_;
+    my ($code, $said) = $t->nginx_t(
+        conf(redis => "ssl on; ssl_name a; $words;"));
+
+    is($code, 1, "redis: $words");
+    like($said, qr{/\Q$file\E" of "gate_redis" cannot be used in \S+:\d+$}m,
+         "redis: $words: where");
+}
 
 # who is root can read everything
 

@@ -69,7 +69,8 @@ is("@wrong", '', 'policy/ includes only standard headers, knows no nginx');
 
 stays('ngx_http_request_t', sub { $_[0] =~ m{^module/(report/)?[^/]+$} });
 stays('redisReply',
-      sub { $_[0] =~ m{ledger/ngx_http_gate_(redis|script|advice|ledger)\.} });
+      sub { $_[0] =~ m{ledger/ngx_http_gate_
+                       (link|redis|script|advice|ledger)\.}x });
 stays('MMDB_', sub { $_[0] =~ m{facts/ngx_http_gate_geo\.} });
 stays('ngx_shmtx_lock', sub { $_[0] =~ m{ledger/ngx_http_gate_zone\.} });
 

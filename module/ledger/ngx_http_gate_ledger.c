@@ -126,7 +126,8 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
     }
 
     ledger->prefix = *prefix;
-    ledger->timeout = redis->connect_timeout + redis->timeout + 100;
+    ledger->timeout = redis->link.connect_timeout
+                      + redis->link.timeout + 100;
 
     ledger->idle = ngx_pcalloc(cycle->pool, NGX_HTTP_GATE_SETTLES
                                             * sizeof(ngx_http_gate_question_t)

@@ -1,792 +1,262 @@
 /*
- * The life of a connection: _connect, _greet (AUTH, SELECT, CLIENT SETNAME),
- * ready, _fail.  Questions asked meanwhile are kept and go out when the
- * greeting was answered: what is meant for one database must not be written to
- * another.  Every way ends in _fail(), which answers all that is under way.
+ * With Sentinels there are two links: one asks a Sentinel where the primary is,
+ * and then listens to what it says of changes; the other goes to the primary.
+ * Without, the servers are tried in turn until one says that it is the primary.
+ *
+ * An outage begins with the first failure and ends when a primary lets us in:
+ * both are logged once.
  */
 
 
 #include "ngx_http_gate_redis.h"
 
 
-/* bounds of what a server may say */
-#define NGX_HTTP_GATE_REDIS_ELEMENTS  1024
-#define NGX_HTTP_GATE_REDIS_DEPTH     2
-#define NGX_HTTP_GATE_REDIS_STRING    (64 * 1024)
-#define NGX_HTTP_GATE_REDIS_REPLY     (128 * 1024)
-
-/* arguments of a command */
-#define NGX_HTTP_GATE_REDIS_ARGS      256
-
-/* of what is kept to be sent, and read at once */
-#define NGX_HTTP_GATE_REDIS_OUT       (8 * 1024 * 1024)
-#define NGX_HTTP_GATE_REDIS_READ      (16 * 1024)
-
 /* the pause after a failure, doubled each time, ms */
-#define NGX_HTTP_GATE_REDIS_PAUSE     50
-#define NGX_HTTP_GATE_REDIS_PAUSE_MAX 200
+#define NGX_HTTP_GATE_REDIS_PAUSE      50
+#define NGX_HTTP_GATE_REDIS_PAUSE_MAX  200
 
-
-typedef enum {
-    NGX_HTTP_GATE_REDIS_AWAY = 0,
-    NGX_HTTP_GATE_REDIS_CONNECTING,
-    NGX_HTTP_GATE_REDIS_GREETING,
-    NGX_HTTP_GATE_REDIS_READY
-} ngx_http_gate_redis_state_e;
-
-
-typedef struct {
-    ngx_queue_t                      queue;
-    ngx_http_gate_redis_handler_pt   handler;
-    void                            *data;
-    ngx_msec_t                       deadline;
-} ngx_http_gate_redis_question_t;
-
-
-typedef struct {
-    u_char                          *data;
-    size_t                           pos;
-    size_t                           len;
-    size_t                           size;
-} ngx_http_gate_redis_buffer_t;
+/* until another Sentinel is listened to, ms */
+#define NGX_HTTP_GATE_REDIS_LISTEN     1000
 
 
 struct ngx_http_gate_redis_s {
     ngx_http_gate_redis_conf_t      *conf;
-    ngx_http_gate_redis_state_e      state;
-    ngx_peer_connection_t            peer;
-    ngx_addr_t                      *server;
-    ngx_uint_t                       next;      /* server to try */
-    redisReader                     *reader;
-    redisReplyObjectFunctions        functions;
-    const redisReplyObjectFunctions *base;
-    ngx_queue_t                      questions; /* oldest first */
-    ngx_uint_t                       asked;
-    ngx_http_gate_redis_buffer_t     greeting;
-    ngx_uint_t                       greetings; /* replies still to come */
-    ngx_http_gate_redis_buffer_t     out;
-    ngx_event_t                      timer;     /* the oldest's deadline */
-    u_char                          *in;
+    ngx_http_gate_link_t            *link;      /* to the primary */
+    ngx_http_gate_link_t            *sentinel;  /* NULL: there are none */
+    ngx_http_gate_server_t           primary;   /* as a Sentinel named it */
+    u_char                           host[NGX_SOCKADDR_STRLEN];
+    u_char                           name[NGX_SOCKADDR_STRLEN];
+    ngx_uint_t                       finding;   /* a Sentinel was asked */
+    ngx_msec_t                       listen;    /* to another, not before */
+    ngx_uint_t                       next;      /* server to try first */
+    ngx_uint_t                       tried;     /* servers, one after another */
     ngx_msec_t                       pause;     /* 0: no failure since */
     ngx_msec_t                       resume;    /* not before */
     time_t                           lost;      /* 0: no outage was told */
-    ngx_log_t                        log;
-    ngx_log_t                        quiet;     /* an outage was told */
 };
 
 
 static ngx_int_t ngx_http_gate_redis_connect(ngx_http_gate_redis_t *redis);
-static ngx_int_t ngx_http_gate_redis_reader(ngx_http_gate_redis_t *redis);
-static ngx_int_t ngx_http_gate_redis_greet(ngx_http_gate_redis_t *redis);
-static ngx_int_t ngx_http_gate_redis_format(
-    ngx_http_gate_redis_buffer_t *buffer, ngx_uint_t argc,
-    const ngx_str_t *argv, ngx_log_t *log);
-static void ngx_http_gate_redis_write_handler(ngx_event_t *wev);
-static ngx_int_t ngx_http_gate_redis_test_connect(ngx_connection_t *c);
-static ngx_int_t ngx_http_gate_redis_flush(ngx_http_gate_redis_t *redis,
-    ngx_http_gate_redis_buffer_t *buffer);
-static void ngx_http_gate_redis_read_handler(ngx_event_t *rev);
-static ngx_int_t ngx_http_gate_redis_process(ngx_http_gate_redis_t *redis);
-static ngx_int_t ngx_http_gate_redis_greeted(ngx_http_gate_redis_t *redis,
-    redisReply *reply);
-static void ngx_http_gate_redis_answer(ngx_http_gate_redis_t *redis,
-    redisReply *reply);
-static void ngx_http_gate_redis_timer_handler(ngx_event_t *ev);
-static void ngx_http_gate_redis_schedule(ngx_http_gate_redis_t *redis);
-static void ngx_http_gate_redis_fail(ngx_http_gate_redis_t *redis,
-    const char *why);
-static void ngx_http_gate_redis_pause(ngx_http_gate_redis_t *redis);
-static void *ngx_http_gate_redis_string(const redisReadTask *task, char *str,
-    size_t len);
-static void *ngx_http_gate_redis_array(const redisReadTask *task,
-    int elements);
-static u_char *ngx_http_gate_redis_log_handler(ngx_log_t *log, u_char *buf,
-    size_t len);
+static ngx_int_t ngx_http_gate_redis_try(ngx_http_gate_redis_t *redis);
+static void ngx_http_gate_redis_connected(void *data);
+static ngx_int_t ngx_http_gate_redis_lost(void *data, const char *why,
+    ngx_err_t err, ngx_uint_t idle, ngx_uint_t again);
+static void ngx_http_gate_redis_outage(ngx_http_gate_redis_t *redis,
+    ngx_http_gate_link_t *link, const char *why, ngx_err_t err);
+static ngx_int_t ngx_http_gate_redis_find(ngx_http_gate_redis_t *redis,
+    const ngx_http_gate_server_t *server);
+static void ngx_http_gate_redis_found(void *data, redisReply *reply);
+static ngx_int_t ngx_http_gate_redis_primary(ngx_http_gate_redis_t *redis,
+    redisReply *host, redisReply *port);
+static void ngx_http_gate_redis_listen(ngx_http_gate_redis_t *redis);
+static void ngx_http_gate_redis_relisten(ngx_http_gate_redis_t *redis);
+static void ngx_http_gate_redis_listening(void *data, redisReply *reply);
+static void ngx_http_gate_redis_sentinel_ready(void *data);
+static ngx_int_t ngx_http_gate_redis_sentinel_lost(void *data,
+    const char *why, ngx_err_t err, ngx_uint_t idle, ngx_uint_t again);
+static ngx_int_t ngx_http_gate_redis_switched(void *data, redisReply *reply);
 
 
 ngx_http_gate_redis_t *
 ngx_http_gate_redis_create(ngx_pool_t *pool, ngx_http_gate_redis_conf_t *conf,
     ngx_log_t *log)
 {
-    ngx_http_gate_redis_t  *redis;
+    ngx_http_gate_redis_t       *redis;
+    ngx_http_gate_link_owner_t   owner;
 
     redis = ngx_pcalloc(pool, sizeof(ngx_http_gate_redis_t));
     if (redis == NULL) {
         return NULL;
     }
 
-    redis->in = ngx_pnalloc(pool, NGX_HTTP_GATE_REDIS_READ);
-    if (redis->in == NULL) {
-        return NULL;
+    redis->conf = conf;
+
+    owner.ready = ngx_http_gate_redis_connected;
+    owner.lost = ngx_http_gate_redis_lost;
+    owner.message = NULL;
+    owner.data = redis;
+
+    redis->link = ngx_http_gate_link_create(pool, &conf->link, &owner, log);
+
+    if (redis->link == NULL || conf->sentinel.len == 0) {
+        return redis->link ? redis : NULL;
     }
 
-    redis->conf = conf;
-    redis->server = conf->servers.elts;
+    owner.ready = ngx_http_gate_redis_sentinel_ready;
+    owner.lost = ngx_http_gate_redis_sentinel_lost;
+    owner.message = ngx_http_gate_redis_switched;
 
-    ngx_queue_init(&redis->questions);
+    redis->sentinel = ngx_http_gate_link_create(pool, &conf->link, &owner,
+                                                log);
 
-    redis->log = *log;
-    redis->log.handler = ngx_http_gate_redis_log_handler;
-    redis->log.data = redis;
-    redis->log.action = NULL;
-
-    redis->quiet = redis->log;
-    redis->quiet.log_level = NGX_LOG_ALERT;
-
-    redis->timer.handler = ngx_http_gate_redis_timer_handler;
-    redis->timer.data = redis;
-    redis->timer.log = &redis->log;
-
-    return redis;
+    return redis->sentinel ? redis : NULL;
 }
 
 
 ngx_int_t
 ngx_http_gate_redis_ask(ngx_http_gate_redis_t *redis, ngx_uint_t argc,
-    const ngx_str_t *argv, ngx_http_gate_redis_handler_pt handler, void *data)
+    const ngx_str_t *argv, ngx_http_gate_link_handler_pt handler, void *data)
 {
-    ngx_http_gate_redis_question_t  *question;
-
-    if (redis->asked >= redis->conf->queue
-        || redis->out.len - redis->out.pos >= NGX_HTTP_GATE_REDIS_OUT)
-    {
-        return NGX_BUSY;
-    }
-
-    if (redis->state == NGX_HTTP_GATE_REDIS_AWAY
+    if (ngx_http_gate_link_away(redis->link) && !redis->finding
         && ngx_http_gate_redis_connect(redis) != NGX_OK)
     {
         return NGX_BUSY;
     }
 
-    question = ngx_alloc(sizeof(ngx_http_gate_redis_question_t), &redis->log);
-    if (question == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (ngx_http_gate_redis_format(&redis->out, argc, argv, &redis->log)
-        != NGX_OK)
+    if (redis->sentinel && ngx_http_gate_link_away(redis->sentinel)
+        && (ngx_msec_int_t) (redis->listen - ngx_current_msec) <= 0)
     {
-        ngx_free(question);
-        return NGX_ERROR;
+        ngx_http_gate_redis_relisten(redis);
     }
 
-    question->handler = handler;
-    question->data = data;
-    question->deadline = ngx_current_msec + redis->conf->timeout;
-
-    if (redis->state != NGX_HTTP_GATE_REDIS_READY) {
-        question->deadline += redis->conf->connect_timeout;
-    }
-
-    ngx_queue_insert_tail(&redis->questions, &question->queue);
-
-    if (redis->asked++ == 0) {
-        ngx_http_gate_redis_schedule(redis);
-    }
-
-    /* all that is asked in this turn of the event loop goes out at once */
-
-    if (redis->state == NGX_HTTP_GATE_REDIS_READY
-        && redis->peer.connection->write->ready)
-    {
-        ngx_post_event(redis->peer.connection->write, &ngx_posted_events);
-    }
-
-    return NGX_OK;
+    return ngx_http_gate_link_ask(redis->link, argc, argv, handler, data);
 }
 
 
 ngx_uint_t
 ngx_http_gate_redis_ready(ngx_http_gate_redis_t *redis)
 {
-    return redis->state == NGX_HTTP_GATE_REDIS_READY;
+    return ngx_http_gate_link_ready(redis->link);
 }
 
 
 void
 ngx_http_gate_redis_close(ngx_http_gate_redis_t *redis)
 {
-    redis->lost = ngx_time();
-    ngx_http_gate_redis_fail(redis, "closed");
+    redis->finding = 0;
+
+    ngx_http_gate_link_close(redis->link);
+
+    if (redis->sentinel) {
+        ngx_http_gate_link_close(redis->sentinel);
+    }
 }
 
 
 static ngx_int_t
 ngx_http_gate_redis_connect(ngx_http_gate_redis_t *redis)
 {
-    ngx_int_t          rc;
-    ngx_addr_t        *servers;
-    ngx_connection_t  *c;
-
     if (redis->pause
         && (ngx_msec_int_t) (redis->resume - ngx_current_msec) > 0)
     {
         return NGX_BUSY;
     }
 
-    servers = redis->conf->servers.elts;
-    redis->server = &servers[redis->next % redis->conf->servers.nelts];
+    redis->tried = 0;
 
-    if (ngx_http_gate_redis_reader(redis) != NGX_OK
-        || ngx_http_gate_redis_greet(redis) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(&redis->peer, sizeof(ngx_peer_connection_t));
-
-    redis->peer.sockaddr = redis->server->sockaddr;
-    redis->peer.socklen = redis->server->socklen;
-    redis->peer.name = &redis->server->name;
-    redis->peer.get = ngx_event_get_peer;
-    redis->peer.log = redis->lost ? &redis->quiet : &redis->log;
-    redis->peer.log_error = NGX_ERROR_ERR;
-
-    rc = ngx_event_connect_peer(&redis->peer);
-
-    if (rc == NGX_ERROR || rc == NGX_BUSY || rc == NGX_DECLINED) {
-
-        /* nginx has logged it, the first time */
-
-        if (redis->lost == 0) {
-            redis->lost = ngx_time();
-        }
-
-        ngx_http_gate_redis_pause(redis);
+    if (ngx_http_gate_redis_try(redis) != NGX_OK) {
+        ngx_http_gate_redis_outage(redis, redis->link, "connect() failed",
+                                   ngx_socket_errno);
         return NGX_BUSY;
     }
 
-    c = redis->peer.connection;
-
-    c->data = redis;
-    c->log = &redis->log;
-    c->read->log = c->log;
-    c->write->log = c->log;
-    c->read->handler = ngx_http_gate_redis_read_handler;
-    c->write->handler = ngx_http_gate_redis_write_handler;
-
-    redis->state = NGX_HTTP_GATE_REDIS_CONNECTING;
-
-    ngx_add_timer(c->write, redis->conf->connect_timeout);
-
-    if (rc == NGX_OK) {
-        ngx_post_event(c->write, &ngx_posted_events);
-    }
-
     return NGX_OK;
 }
 
 
-/* hiredis' own functions, with bounds before them */
+/* each server once, from the one that was right before */
 
 static ngx_int_t
-ngx_http_gate_redis_reader(ngx_http_gate_redis_t *redis)
+ngx_http_gate_redis_try(ngx_http_gate_redis_t *redis)
 {
-    if (redis->reader) {
-        redisReaderFree(redis->reader);
-    }
+    ngx_int_t                rc;
+    ngx_uint_t               n;
+    ngx_http_gate_server_t  *server;
 
-    redis->reader = redisReaderCreate();
-    if (redis->reader == NULL) {
-        return NGX_ERROR;
-    }
+    n = redis->conf->servers.nelts;
 
-    redis->base = redis->reader->fn;
+    for ( ;; ) {
 
-    redis->functions = *redis->reader->fn;
-    redis->functions.createString = ngx_http_gate_redis_string;
-    redis->functions.createArray = ngx_http_gate_redis_array;
-
-    redis->reader->fn = &redis->functions;
-    redis->reader->privdata = redis;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_gate_redis_greet(ngx_http_gate_redis_t *redis)
-{
-    u_char      number[NGX_INT_T_LEN];
-    ngx_int_t   rc;
-    ngx_str_t   argv[3];
-    ngx_uint_t  n;
-
-    redis->greeting.pos = 0;
-    redis->greeting.len = 0;
-    redis->greetings = 1;
-    rc = NGX_OK;
-
-    if (redis->conf->password.len) {
-        n = 0;
-        ngx_str_set(&argv[n], "AUTH");
-        n++;
-
-        if (redis->conf->username.len) {
-            argv[n++] = redis->conf->username;
+        if (redis->tried == n) {
+            return NGX_DECLINED;
         }
 
-        argv[n++] = redis->conf->password;
-
-        rc |= ngx_http_gate_redis_format(&redis->greeting, n, argv,
-                                         &redis->log);
-        redis->greetings++;
-    }
-
-    if (redis->conf->database) {
-        ngx_str_set(&argv[0], "SELECT");
-        argv[1].data = number;
-        argv[1].len = ngx_sprintf(number, "%ui", redis->conf->database)
-                      - number;
-
-        rc |= ngx_http_gate_redis_format(&redis->greeting, 2, argv,
-                                         &redis->log);
-        redis->greetings++;
-    }
-
-    ngx_str_set(&argv[0], "CLIENT");
-    ngx_str_set(&argv[1], "SETNAME");
-    ngx_str_set(&argv[2], "nginx-gate");
-
-    rc |= ngx_http_gate_redis_format(&redis->greeting, 3, argv, &redis->log);
-
-    return rc;
-}
-
-
-/* appends a command */
-
-static ngx_int_t
-ngx_http_gate_redis_format(ngx_http_gate_redis_buffer_t *buffer,
-    ngx_uint_t argc, const ngx_str_t *argv, ngx_log_t *log)
-{
-    int          len;
-    char        *command;
-    size_t       lens[NGX_HTTP_GATE_REDIS_ARGS], size;
-    u_char      *data;
-    ngx_uint_t   i;
-    const char  *args[NGX_HTTP_GATE_REDIS_ARGS];
-
-    if (argc > NGX_HTTP_GATE_REDIS_ARGS) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < argc; i++) {
-        args[i] = (const char *) argv[i].data;
-        lens[i] = argv[i].len;
-    }
-
-    len = redisFormatCommandArgv(&command, (int) argc, args, lens);
-    if (len < 0) {
-        return NGX_ERROR;
-    }
-
-    if (buffer->pos) {
-        ngx_memmove(buffer->data, buffer->data + buffer->pos,
-                    buffer->len - buffer->pos);
-        buffer->len -= buffer->pos;
-        buffer->pos = 0;
-    }
-
-    if (buffer->len + len > buffer->size) {
-        size = ngx_max(2 * buffer->size, buffer->len + len);
-
-        data = ngx_alloc(size, log);
-        if (data == NULL) {
-            redisFreeCommand(command);
-            return NGX_ERROR;
+        if (redis->tried++) {
+            redis->next++;
         }
 
-        if (buffer->data) {
-            ngx_memcpy(data, buffer->data, buffer->len);
-            ngx_free(buffer->data);
+        server = redis->conf->servers.elts;
+        server += redis->next % n;
+
+        rc = redis->sentinel
+             ? ngx_http_gate_redis_find(redis, server)
+             : ngx_http_gate_link_open(redis->link, server,
+                                       n > 1 ? NGX_HTTP_GATE_GREET_PRIMARY
+                                             : 0,
+                                       redis->lost || n > 1);
+        if (rc == NGX_OK) {
+            return NGX_OK;
         }
-
-        buffer->data = data;
-        buffer->size = size;
     }
-
-    ngx_memcpy(buffer->data + buffer->len, command, len);
-    buffer->len += len;
-
-    redisFreeCommand(command);
-
-    return NGX_OK;
 }
 
 
 static void
-ngx_http_gate_redis_write_handler(ngx_event_t *wev)
+ngx_http_gate_redis_connected(void *data)
 {
-    ngx_connection_t       *c;
-    ngx_http_gate_redis_t  *redis;
+    ngx_http_gate_redis_t *redis = data;
 
-    c = wev->data;
-    redis = c->data;
+    ngx_log_t  *log;
 
-    if (wev->timedout) {
-        ngx_http_gate_redis_fail(redis, "connecting timed out");
-        return;
-    }
-
-    if (redis->state == NGX_HTTP_GATE_REDIS_CONNECTING) {
-
-        if (ngx_http_gate_redis_test_connect(c) != NGX_OK) {
-            ngx_http_gate_redis_fail(redis, "connect() failed");
-            return;
-        }
-
-        if (redis->server->sockaddr->sa_family != AF_UNIX) {
-            (void) ngx_tcp_nodelay(c);
-        }
-
-        redis->state = NGX_HTTP_GATE_REDIS_GREETING;
-    }
-
-    if (ngx_http_gate_redis_flush(redis, &redis->greeting) == NGX_ERROR
-        || (redis->state == NGX_HTTP_GATE_REDIS_READY
-            && ngx_http_gate_redis_flush(redis, &redis->out) == NGX_ERROR)
-        || ngx_handle_write_event(wev, 0) != NGX_OK
-        || ngx_handle_read_event(c->read, 0) != NGX_OK)
-    {
-        ngx_http_gate_redis_fail(redis, "writing failed");
-    }
-}
-
-
-static ngx_int_t
-ngx_http_gate_redis_test_connect(ngx_connection_t *c)
-{
-    int        err;
-    socklen_t  len;
-
-    err = 0;
-    len = sizeof(int);
-
-    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1) {
-        err = ngx_socket_errno;
-    }
-
-    if (err) {
-        ngx_set_socket_errno(err);
-        return NGX_ERROR;
-    }
-
-    ngx_set_socket_errno(0);
-
-    return NGX_OK;
-}
-
-
-/* NGX_AGAIN: the rest goes when the socket is writable */
-
-static ngx_int_t
-ngx_http_gate_redis_flush(ngx_http_gate_redis_t *redis,
-    ngx_http_gate_redis_buffer_t *buffer)
-{
-    ssize_t            n;
-    ngx_connection_t  *c;
-
-    c = redis->peer.connection;
-
-    while (buffer->pos < buffer->len) {
-        n = c->send(c, buffer->data + buffer->pos, buffer->len - buffer->pos);
-
-        if (n == NGX_AGAIN) {
-            return NGX_AGAIN;
-        }
-
-        if (n <= 0) {
-            return NGX_ERROR;
-        }
-
-        buffer->pos += n;
-    }
-
-    buffer->pos = 0;
-    buffer->len = 0;
-
-    return NGX_OK;
-}
-
-
-static void
-ngx_http_gate_redis_read_handler(ngx_event_t *rev)
-{
-    ssize_t                 n;
-    ngx_connection_t       *c;
-    ngx_http_gate_redis_t  *redis;
-
-    c = rev->data;
-    redis = c->data;
-
-    /* whoever connects is told by the write event; nobody may speak first */
-
-    if (redis->state == NGX_HTTP_GATE_REDIS_CONNECTING) {
-        ngx_post_event(c->write, &ngx_posted_events);
-        return;
-    }
-
-    for ( ;; ) {
-        n = c->recv(c, redis->in, NGX_HTTP_GATE_REDIS_READ);
-
-        if (n == NGX_AGAIN) {
-            break;
-        }
-
-        if (n == 0) {
-            ngx_set_socket_errno(0);
-            ngx_http_gate_redis_fail(redis, "closed by the server");
-            return;
-        }
-
-        if (n == NGX_ERROR) {
-            ngx_http_gate_redis_fail(redis, "reading failed");
-            return;
-        }
-
-        if (redisReaderFeed(redis->reader, (char *) redis->in, n) != REDIS_OK
-            || ngx_http_gate_redis_process(redis) != NGX_OK)
-        {
-            ngx_set_socket_errno(0);
-            ngx_http_gate_redis_fail(redis, "a reply could not be understood");
-            return;
-        }
-
-        if (redis->state == NGX_HTTP_GATE_REDIS_AWAY) {
-            return;
-        }
-    }
-
-    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
-        ngx_http_gate_redis_fail(redis, "reading failed");
-    }
-}
-
-
-static ngx_int_t
-ngx_http_gate_redis_process(ngx_http_gate_redis_t *redis)
-{
-    void         *reply;
-    ngx_int_t     rc;
-    redisReader  *reader;
-
-    reader = redis->reader;
-
-    for ( ;; ) {
-        if (redisReaderGetReply(reader, &reply) != REDIS_OK) {
-            return NGX_ERROR;
-        }
-
-        if (reply == NULL) {
-            return reader->len - reader->pos > NGX_HTTP_GATE_REDIS_REPLY
-                   ? NGX_ERROR : NGX_OK;
-        }
-
-        rc = NGX_OK;
-
-        if (redis->state == NGX_HTTP_GATE_REDIS_GREETING) {
-            rc = ngx_http_gate_redis_greeted(redis, reply);
-
-        } else if (ngx_queue_empty(&redis->questions)) {
-            rc = NGX_ERROR;
-
-        } else {
-            ngx_http_gate_redis_answer(redis, reply);
-        }
-
-        freeReplyObject(reply);
-
-        if (rc != NGX_OK) {
-            return NGX_ERROR;
-        }
-    }
-}
-
-
-/*
- * AUTH and SELECT must be answered well.  The name is for Redis' own log only,
- * but the answer tells whether we are let in at all.
- */
-
-static ngx_int_t
-ngx_http_gate_redis_greeted(ngx_http_gate_redis_t *redis, redisReply *reply)
-{
-    ngx_uint_t         refused;
-    ngx_connection_t  *c;
-
-    c = redis->peer.connection;
-
-    redis->greetings--;
-
-    refused = reply->type == REDIS_REPLY_ERROR
-              && (redis->greetings
-                  || ngx_strncmp(reply->str, "NOAUTH", sizeof("NOAUTH") - 1)
-                     == 0);
-
-    if (refused && redis->lost == 0) {
-        redis->lost = ngx_time();
-        ngx_log_error(NGX_LOG_ERR, &redis->log, 0,
-                      "gate: redis refuses us: \"%*s\"",
-                      ngx_min(reply->len, 256), reply->str);
-    }
-
-    if (refused
-        || (redis->greetings && reply->type != REDIS_REPLY_STATUS))
-    {
-        return NGX_ERROR;
-    }
-
-    if (redis->greetings) {
-        return NGX_OK;
-    }
-
-    redis->state = NGX_HTTP_GATE_REDIS_READY;
+    log = ngx_http_gate_link_log(redis->link);
     redis->pause = 0;
 
-    if (c->write->timer_set) {
-        ngx_del_timer(c->write);
-    }
-
     if (redis->lost) {
-        ngx_log_error(NGX_LOG_NOTICE, &redis->log, 0,
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "gate: redis connected again after %T s",
                       ngx_time() - redis->lost);
         redis->lost = 0;
 
     } else {
-        ngx_log_error(NGX_LOG_NOTICE, &redis->log, 0, "gate: redis connected");
+        ngx_log_error(NGX_LOG_NOTICE, log, 0, "gate: redis connected");
+    }
+}
+
+
+static ngx_int_t
+ngx_http_gate_redis_lost(void *data, const char *why, ngx_err_t err,
+    ngx_uint_t idle, ngx_uint_t again)
+{
+    ngx_http_gate_redis_t *redis = data;
+
+    if (idle) {
+
+        if (redis->lost == 0) {
+            ngx_log_error(NGX_LOG_NOTICE, ngx_http_gate_link_log(redis->link),
+                          0, "gate: redis connection %s", why);
+        }
+
+        return NGX_OK;
     }
 
-    ngx_post_event(c->write, &ngx_posted_events);
+    if (again && redis->tried < redis->conf->servers.nelts) {
+
+        if (redis->lost == 0) {
+            ngx_log_error(NGX_LOG_NOTICE, ngx_http_gate_link_log(redis->link),
+                          err, "gate: redis: %s: the next is tried", why);
+        }
+
+        if (ngx_http_gate_redis_try(redis) == NGX_OK) {
+            return NGX_AGAIN;
+        }
+    }
+
+    ngx_http_gate_redis_outage(redis, redis->link, why, err);
 
     return NGX_OK;
 }
 
 
 static void
-ngx_http_gate_redis_answer(ngx_http_gate_redis_t *redis, redisReply *reply)
+ngx_http_gate_redis_outage(ngx_http_gate_redis_t *redis,
+    ngx_http_gate_link_t *link, const char *why, ngx_err_t err)
 {
-    ngx_queue_t                     *q;
-    ngx_http_gate_redis_question_t  *question;
-
-    q = ngx_queue_head(&redis->questions);
-    question = ngx_queue_data(q, ngx_http_gate_redis_question_t, queue);
-
-    ngx_queue_remove(q);
-    redis->asked--;
-
-    ngx_http_gate_redis_schedule(redis);
-
-    question->handler(question->data, reply);
-
-    ngx_free(question);
-}
-
-
-static void
-ngx_http_gate_redis_timer_handler(ngx_event_t *ev)
-{
-    ngx_set_socket_errno(0);
-    ngx_http_gate_redis_fail(ev->data, "no answer in time");
-}
-
-
-/* the timer is the oldest question's */
-
-static void
-ngx_http_gate_redis_schedule(ngx_http_gate_redis_t *redis)
-{
-    ngx_msec_int_t                   left;
-    ngx_http_gate_redis_question_t  *question;
-
-    if (redis->timer.timer_set) {
-        ngx_del_timer(&redis->timer);
-    }
-
-    if (ngx_queue_empty(&redis->questions)) {
-        return;
-    }
-
-    question = ngx_queue_data(ngx_queue_head(&redis->questions),
-                              ngx_http_gate_redis_question_t, queue);
-
-    left = (ngx_msec_int_t) (question->deadline - ngx_current_msec);
-
-    ngx_add_timer(&redis->timer, left > 0 ? (ngx_msec_t) left : 1);
-}
-
-
-/* the end of a connection, and of every question that was put on it */
-
-static void
-ngx_http_gate_redis_fail(ngx_http_gate_redis_t *redis, const char *why)
-{
-    ngx_err_t                        err;
-    ngx_uint_t                       idle;
-    ngx_queue_t                      failed, *q;
-    ngx_http_gate_redis_question_t  *question;
-
-    err = ngx_socket_errno;
-    idle = redis->state == NGX_HTTP_GATE_REDIS_READY && redis->asked == 0;
-
-    if (idle && redis->lost == 0) {
-        ngx_log_error(NGX_LOG_NOTICE, &redis->log, 0,
-                      "gate: redis connection %s", why);
-
-    } else if (redis->lost == 0) {
-        ngx_log_error(NGX_LOG_ERR, &redis->log, err,
+    if (redis->lost == 0) {
+        ngx_log_error(NGX_LOG_ERR, ngx_http_gate_link_log(link), err,
                       "gate: redis is lost: %s", why);
         redis->lost = ngx_time();
     }
 
-    if (redis->peer.connection) {
-        ngx_close_connection(redis->peer.connection);
-        redis->peer.connection = NULL;
-    }
-
-    if (redis->reader) {
-        redisReaderFree(redis->reader);
-        redis->reader = NULL;
-    }
-
-    if (redis->timer.timer_set) {
-        ngx_del_timer(&redis->timer);
-    }
-
-    redis->state = NGX_HTTP_GATE_REDIS_AWAY;
-    redis->out.pos = 0;
-    redis->out.len = 0;
-    redis->asked = 0;
-
-    if (!idle) {
-        ngx_http_gate_redis_pause(redis);
-    }
-
-    ngx_queue_init(&failed);
-
-    if (!ngx_queue_empty(&redis->questions)) {
-        ngx_queue_add(&failed, &redis->questions);
-        ngx_queue_init(&redis->questions);
-    }
-
-    while (!ngx_queue_empty(&failed)) {
-        q = ngx_queue_head(&failed);
-        question = ngx_queue_data(q, ngx_http_gate_redis_question_t, queue);
-
-        ngx_queue_remove(q);
-
-        question->handler(question->data, NULL);
-
-        ngx_free(question);
-    }
-}
-
-
-static void
-ngx_http_gate_redis_pause(ngx_http_gate_redis_t *redis)
-{
     redis->pause = redis->pause ? ngx_min(2 * redis->pause,
                                           NGX_HTTP_GATE_REDIS_PAUSE_MAX)
                                 : NGX_HTTP_GATE_REDIS_PAUSE;
@@ -795,60 +265,235 @@ ngx_http_gate_redis_pause(ngx_http_gate_redis_t *redis)
 
     redis->resume = ngx_current_msec + redis->pause
                     - (ngx_msec_t) ngx_random() % (redis->pause / 4);
-    redis->next++;
 }
 
 
-/* text lies in the reader's buffer, with what follows it */
+/* asks a Sentinel, on a link of its own: who listens may not ask */
 
-static void *
-ngx_http_gate_redis_string(const redisReadTask *task, char *str, size_t len)
+static ngx_int_t
+ngx_http_gate_redis_find(ngx_http_gate_redis_t *redis,
+    const ngx_http_gate_server_t *server)
 {
-    ngx_http_gate_redis_t  *redis;
+    ngx_int_t  rc;
+    ngx_str_t  argv[3];
 
-    redis = task->privdata;
+    ngx_http_gate_link_close(redis->sentinel);
 
-    if (len > NGX_HTTP_GATE_REDIS_STRING || str[len] != CR
-        || str[len + 1] != LF)
+    rc = ngx_http_gate_link_open(redis->sentinel, server,
+                                 NGX_HTTP_GATE_GREET_SENTINEL, 1);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_str_set(&argv[0], "SENTINEL");
+    ngx_str_set(&argv[1], "GET-MASTER-ADDR-BY-NAME");
+    argv[2] = redis->conf->sentinel;
+
+    rc = ngx_http_gate_link_ask(redis->sentinel, 3, argv,
+                                ngx_http_gate_redis_found, redis);
+    if (rc != NGX_OK) {
+        ngx_http_gate_link_close(redis->sentinel);
+        return rc;
+    }
+
+    redis->finding = 1;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_gate_redis_found(void *data, redisReply *reply)
+{
+    ngx_http_gate_redis_t *redis = data;
+
+    if (!redis->finding) {
+        return;
+    }
+
+    redis->finding = 0;
+
+    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2
+        && ngx_http_gate_redis_primary(redis, reply->element[0],
+                                       reply->element[1])
+           == NGX_OK
+        && ngx_http_gate_link_open(redis->link, &redis->primary,
+                                   NGX_HTTP_GATE_GREET_PRIMARY, 1)
+           == NGX_OK)
     {
-        return NULL;
+        ngx_http_gate_redis_listen(redis);
+        return;
     }
 
-    return redis->base->createString(task, str, len);
+    if (ngx_http_gate_redis_try(redis) == NGX_OK) {
+        return;
+    }
+
+    ngx_http_gate_redis_outage(redis, redis->sentinel,
+                               "no Sentinel names a primary", 0);
+    ngx_http_gate_link_close(redis->link);
 }
 
 
-static void *
-ngx_http_gate_redis_array(const redisReadTask *task, int elements)
+static ngx_int_t
+ngx_http_gate_redis_primary(ngx_http_gate_redis_t *redis, redisReply *host,
+    redisReply *port)
 {
-    ngx_uint_t              depth;
-    const redisReadTask    *parent;
-    ngx_http_gate_redis_t  *redis;
+    ngx_int_t                n;
+    ngx_http_gate_server_t  *primary;
 
-    redis = task->privdata;
-    depth = 1;
+    primary = &redis->primary;
 
-    for (parent = task->parent; parent; parent = parent->parent) {
-        depth++;
-    }
-
-    if (elements > NGX_HTTP_GATE_REDIS_ELEMENTS
-        || depth > NGX_HTTP_GATE_REDIS_DEPTH)
+    if (host->type != REDIS_REPLY_STRING || port->type != REDIS_REPLY_STRING
+        || (size_t) host->len >= sizeof(redis->host))
     {
-        return NULL;
+        return NGX_ERROR;
     }
 
-    return redis->base->createArray(task, elements);
+    n = ngx_atoi((u_char *) port->str, port->len);
+
+    if (n < 1 || n > 65535) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(primary, sizeof(ngx_http_gate_server_t));
+    ngx_memcpy(redis->host, host->str, host->len);
+
+    primary->host.data = redis->host;
+    primary->host.len = host->len;
+    primary->name.data = redis->name;
+
+    if (inet_pton(AF_INET, host->str, &primary->sockaddr.sockaddr_in.sin_addr)
+        == 1)
+    {
+        primary->sockaddr.sockaddr_in.sin_family = AF_INET;
+        primary->socklen = sizeof(struct sockaddr_in);
+
+#if (NGX_HAVE_INET6)
+
+    } else if (inet_pton(AF_INET6, host->str,
+                         &primary->sockaddr.sockaddr_in6.sin6_addr)
+               == 1)
+    {
+        primary->sockaddr.sockaddr_in6.sin6_family = AF_INET6;
+        primary->socklen = sizeof(struct sockaddr_in6);
+
+#endif
+
+    } else {
+        return NGX_ERROR;
+    }
+
+    ngx_inet_set_port(&primary->sockaddr.sockaddr, (in_port_t) n);
+
+    primary->name.len = ngx_sock_ntop(&primary->sockaddr.sockaddr,
+                                      primary->socklen, redis->name,
+                                      sizeof(redis->name), 1);
+
+    return NGX_OK;
 }
 
 
-static u_char *
-ngx_http_gate_redis_log_handler(ngx_log_t *log, u_char *buf, size_t len)
+/* the Sentinel that named the primary will say when it is another one */
+
+static void
+ngx_http_gate_redis_listen(ngx_http_gate_redis_t *redis)
 {
-    ngx_http_gate_redis_t  *redis;
+    ngx_str_t  argv[2];
 
-    redis = log->data;
+    ngx_str_set(&argv[0], "SUBSCRIBE");
+    ngx_str_set(&argv[1], "+switch-master");
 
-    return ngx_snprintf(buf, len, " while talking to redis \"%V\"",
-                        &redis->server->name);
+    (void) ngx_http_gate_link_ask(redis->sentinel, 2, argv,
+                                  ngx_http_gate_redis_listening, redis);
+}
+
+
+/* it has gone, the primary has not */
+
+static void
+ngx_http_gate_redis_relisten(ngx_http_gate_redis_t *redis)
+{
+    ngx_http_gate_server_t  *servers;
+
+    servers = redis->conf->servers.elts;
+    redis->listen = ngx_current_msec + NGX_HTTP_GATE_REDIS_LISTEN;
+
+    if (ngx_http_gate_link_open(redis->sentinel,
+                                &servers[redis->next++
+                                         % redis->conf->servers.nelts],
+                                NGX_HTTP_GATE_GREET_SENTINEL, 1)
+        == NGX_OK)
+    {
+        ngx_http_gate_redis_listen(redis);
+    }
+}
+
+
+static void
+ngx_http_gate_redis_listening(void *data, redisReply *reply)
+{
+    ngx_http_gate_redis_t *redis = data;
+
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+        ngx_log_error(NGX_LOG_WARN, ngx_http_gate_link_log(redis->sentinel), 0,
+                      "gate: the Sentinel will not tell of a new primary: "
+                      "\"%*s\"", (size_t) ngx_min(reply->len, 256),
+                      reply->str);
+    }
+}
+
+
+static void
+ngx_http_gate_redis_sentinel_ready(void *data)
+{
+    /* what was kept for it goes out */
+}
+
+
+static ngx_int_t
+ngx_http_gate_redis_sentinel_lost(void *data, const char *why, ngx_err_t err,
+    ngx_uint_t idle, ngx_uint_t again)
+{
+    ngx_http_gate_redis_t *redis = data;
+
+    if (redis->lost == 0) {
+        ngx_log_error(NGX_LOG_NOTICE, ngx_http_gate_link_log(redis->sentinel),
+                      err, "gate: redis: a Sentinel is lost: %s", why);
+    }
+
+    redis->listen = ngx_current_msec + NGX_HTTP_GATE_REDIS_LISTEN;
+
+    return NGX_OK;
+}
+
+
+/* "name address port address port": the primary of that name has moved */
+
+static ngx_int_t
+ngx_http_gate_redis_switched(void *data, redisReply *reply)
+{
+    ngx_http_gate_redis_t *redis = data;
+
+    ngx_str_t   *name;
+    redisReply  *what;
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3
+        || reply->element[2]->type != REDIS_REPLY_STRING)
+    {
+        return NGX_ERROR;
+    }
+
+    name = &redis->conf->sentinel;
+    what = reply->element[2];
+
+    if ((size_t) what->len > name->len && what->str[name->len] == ' '
+        && ngx_strncmp(what->str, name->data, name->len) == 0
+        && !ngx_http_gate_link_away(redis->link))
+    {
+        ngx_http_gate_link_fail(redis->link, "the primary has moved");
+        redis->pause = 0;
+    }
+
+    return NGX_OK;
 }

@@ -1,0 +1,1066 @@
+/*
+ * The life of a connection: _open, _connected, a handshake if it is TLS, _greet
+ * (AUTH, SELECT, CLIENT SETNAME, ROLE), ready, _end.  What is asked meanwhile
+ * goes out when the greeting was answered: what is meant for one database must
+ * not be written to another.  Every way ends in _end(), which answers all that
+ * is under way.
+ */
+
+
+#include "ngx_http_gate_link.h"
+
+
+/* bounds of what a server may say */
+#define NGX_HTTP_GATE_LINK_ELEMENTS  1024
+#define NGX_HTTP_GATE_LINK_DEPTH     3
+#define NGX_HTTP_GATE_LINK_STRING    (64 * 1024)
+#define NGX_HTTP_GATE_LINK_REPLY     (128 * 1024)
+
+/* arguments of a command */
+#define NGX_HTTP_GATE_LINK_ARGS      256
+
+/* of what is kept to be sent, and read at once */
+#define NGX_HTTP_GATE_LINK_OUT       (8 * 1024 * 1024)
+#define NGX_HTTP_GATE_LINK_READ      (16 * 1024)
+
+/* of why it ended */
+#define NGX_HTTP_GATE_LINK_WHY       512
+
+
+typedef enum {
+    NGX_HTTP_GATE_LINK_AWAY = 0,
+    NGX_HTTP_GATE_LINK_CONNECTING,
+    NGX_HTTP_GATE_LINK_HANDSHAKE,
+    NGX_HTTP_GATE_LINK_GREETING,
+    NGX_HTTP_GATE_LINK_READY
+} ngx_http_gate_link_state_e;
+
+
+/* what a greeting says, in this order, each said or not */
+
+typedef enum {
+    NGX_HTTP_GATE_LINK_AUTH = 0,
+    NGX_HTTP_GATE_LINK_SELECT,
+    NGX_HTTP_GATE_LINK_SETNAME,
+    NGX_HTTP_GATE_LINK_ROLE
+} ngx_http_gate_link_greeting_e;
+
+
+typedef struct {
+    ngx_queue_t                      queue;
+    ngx_http_gate_link_handler_pt    handler;
+    void                            *data;
+    ngx_msec_t                       deadline;
+} ngx_http_gate_link_question_t;
+
+
+typedef struct {
+    u_char                          *data;
+    size_t                           pos;
+    size_t                           len;
+    size_t                           size;
+} ngx_http_gate_link_buffer_t;
+
+
+struct ngx_http_gate_link_s {
+    ngx_http_gate_link_conf_t       *conf;
+    ngx_http_gate_link_owner_t       owner;
+    ngx_http_gate_link_state_e       state;
+    ngx_peer_connection_t            peer;
+    ngx_http_gate_server_t           server;
+    redisReader                     *reader;
+    redisReplyObjectFunctions        functions;
+    const redisReplyObjectFunctions *base;
+    ngx_queue_t                      questions; /* oldest first */
+    ngx_uint_t                       asked;
+    ngx_http_gate_link_buffer_t      greeting;
+    ngx_uint_t                       greets;    /* NGX_HTTP_GATE_GREET_.. */
+    ngx_uint_t                       said;      /* bits: of a greeting */
+    ngx_uint_t                       heard;     /* the next to be answered */
+    ngx_http_gate_link_buffer_t      out;
+    ngx_event_t                      timer;     /* the oldest's deadline */
+    ngx_ssl_session_t               *session;
+    u_char                          *in;
+    u_char                           why[NGX_HTTP_GATE_LINK_WHY];
+    ngx_log_t                        log;
+    ngx_log_t                        quiet;
+};
+
+
+static void ngx_http_gate_link_reset(ngx_http_gate_link_buffer_t *buffer);
+static ngx_int_t ngx_http_gate_link_reader(ngx_http_gate_link_t *link);
+static ngx_int_t ngx_http_gate_link_greet(ngx_http_gate_link_t *link,
+    ngx_uint_t greeting);
+static ngx_int_t ngx_http_gate_link_format(
+    ngx_http_gate_link_buffer_t *buffer, ngx_uint_t argc,
+    const ngx_str_t *argv, ngx_log_t *log);
+static void ngx_http_gate_link_write_handler(ngx_event_t *wev);
+static void ngx_http_gate_link_connected(ngx_http_gate_link_t *link);
+static ngx_int_t ngx_http_gate_link_test_connect(ngx_connection_t *c);
+static void ngx_http_gate_link_handshake(ngx_http_gate_link_t *link);
+static void ngx_http_gate_link_handshaked(ngx_connection_t *c);
+static void ngx_http_gate_link_save_session(ngx_connection_t *c);
+static ngx_int_t ngx_http_gate_link_flush(ngx_http_gate_link_t *link,
+    ngx_http_gate_link_buffer_t *buffer);
+static void ngx_http_gate_link_read_handler(ngx_event_t *rev);
+static ngx_int_t ngx_http_gate_link_process(ngx_http_gate_link_t *link);
+static ngx_int_t ngx_http_gate_link_greeted(ngx_http_gate_link_t *link,
+    redisReply *reply);
+static ngx_int_t ngx_http_gate_link_heard(ngx_http_gate_link_t *link,
+    redisReply *reply);
+static void ngx_http_gate_link_answer(ngx_http_gate_link_t *link,
+    redisReply *reply);
+static void ngx_http_gate_link_timer_handler(ngx_event_t *ev);
+static void ngx_http_gate_link_schedule(ngx_http_gate_link_t *link);
+static void ngx_http_gate_link_end(ngx_http_gate_link_t *link,
+    const char *why, ngx_uint_t again);
+static void ngx_http_gate_link_disconnect(ngx_http_gate_link_t *link);
+static void *ngx_http_gate_link_string(const redisReadTask *task, char *str,
+    size_t len);
+static void *ngx_http_gate_link_array(const redisReadTask *task,
+    int elements);
+static u_char *ngx_http_gate_link_log_handler(ngx_log_t *log, u_char *buf,
+    size_t len);
+
+
+ngx_http_gate_link_t *
+ngx_http_gate_link_create(ngx_pool_t *pool, ngx_http_gate_link_conf_t *conf,
+    const ngx_http_gate_link_owner_t *owner, ngx_log_t *log)
+{
+    ngx_http_gate_link_t  *link;
+
+    link = ngx_pcalloc(pool, sizeof(ngx_http_gate_link_t));
+    if (link == NULL) {
+        return NULL;
+    }
+
+    link->in = ngx_pnalloc(pool, NGX_HTTP_GATE_LINK_READ);
+    if (link->in == NULL) {
+        return NULL;
+    }
+
+    link->conf = conf;
+    link->owner = *owner;
+
+    ngx_queue_init(&link->questions);
+
+    link->log = *log;
+    link->log.handler = ngx_http_gate_link_log_handler;
+    link->log.data = link;
+    link->log.action = NULL;
+
+    link->quiet = link->log;
+    link->quiet.log_level = NGX_LOG_ALERT;
+
+    link->timer.handler = ngx_http_gate_link_timer_handler;
+    link->timer.data = link;
+    link->timer.log = &link->log;
+
+    return link;
+}
+
+
+ngx_int_t
+ngx_http_gate_link_open(ngx_http_gate_link_t *link,
+    const ngx_http_gate_server_t *server, ngx_uint_t greeting,
+    ngx_uint_t quiet)
+{
+    ngx_int_t          rc;
+    ngx_pool_t        *pool;
+    ngx_connection_t  *c;
+
+    link->server = *server;
+
+    if (ngx_http_gate_link_reader(link) != NGX_OK
+        || ngx_http_gate_link_greet(link, greeting) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    pool = ngx_create_pool(512, &link->log);
+    if (pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&link->peer, sizeof(ngx_peer_connection_t));
+
+    link->peer.sockaddr = &link->server.sockaddr.sockaddr;
+    link->peer.socklen = link->server.socklen;
+    link->peer.name = &link->server.name;
+    link->peer.get = ngx_event_get_peer;
+    link->peer.log = &link->quiet;
+    link->peer.log_error = NGX_ERROR_ERR;
+
+    rc = ngx_event_connect_peer(&link->peer);
+
+    if (rc == NGX_ERROR || rc == NGX_BUSY || rc == NGX_DECLINED) {
+        ngx_destroy_pool(pool);
+        return NGX_DECLINED;
+    }
+
+    c = link->peer.connection;
+
+    c->data = link;
+    c->pool = pool;
+    c->log = quiet ? &link->quiet : &link->log;
+    c->read->log = c->log;
+    c->write->log = c->log;
+    c->read->handler = ngx_http_gate_link_read_handler;
+    c->write->handler = ngx_http_gate_link_write_handler;
+
+    link->state = NGX_HTTP_GATE_LINK_CONNECTING;
+
+    ngx_add_timer(c->write, link->conf->connect_timeout);
+
+    if (rc == NGX_OK) {
+        ngx_post_event(c->write, &ngx_posted_events);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_gate_link_ask(ngx_http_gate_link_t *link, ngx_uint_t argc,
+    const ngx_str_t *argv, ngx_http_gate_link_handler_pt handler, void *data)
+{
+    ngx_http_gate_link_question_t  *question;
+
+    if (link->asked >= link->conf->queue
+        || link->out.len - link->out.pos >= NGX_HTTP_GATE_LINK_OUT)
+    {
+        return NGX_BUSY;
+    }
+
+    question = ngx_alloc(sizeof(ngx_http_gate_link_question_t), &link->log);
+    if (question == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_gate_link_format(&link->out, argc, argv, &link->log)
+        != NGX_OK)
+    {
+        ngx_free(question);
+        return NGX_ERROR;
+    }
+
+    question->handler = handler;
+    question->data = data;
+    question->deadline = ngx_current_msec + link->conf->timeout;
+
+    if (link->state != NGX_HTTP_GATE_LINK_READY) {
+        question->deadline += link->conf->connect_timeout;
+    }
+
+    ngx_queue_insert_tail(&link->questions, &question->queue);
+
+    if (link->asked++ == 0) {
+        ngx_http_gate_link_schedule(link);
+    }
+
+    /* all that is asked in this turn of the event loop goes out at once */
+
+    if (link->state == NGX_HTTP_GATE_LINK_READY
+        && link->peer.connection->write->ready)
+    {
+        ngx_post_event(link->peer.connection->write, &ngx_posted_events);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_gate_link_ready(const ngx_http_gate_link_t *link)
+{
+    return link->state == NGX_HTTP_GATE_LINK_READY;
+}
+
+
+ngx_uint_t
+ngx_http_gate_link_away(const ngx_http_gate_link_t *link)
+{
+    return link->state == NGX_HTTP_GATE_LINK_AWAY;
+}
+
+
+ngx_log_t *
+ngx_http_gate_link_log(ngx_http_gate_link_t *link)
+{
+    return &link->log;
+}
+
+
+void
+ngx_http_gate_link_close(ngx_http_gate_link_t *link)
+{
+    ngx_http_gate_link_end(link, NULL, 0);
+}
+
+
+void
+ngx_http_gate_link_fail(ngx_http_gate_link_t *link, const char *why)
+{
+    ngx_set_socket_errno(0);
+    ngx_http_gate_link_end(link, why, 1);
+}
+
+
+/* hiredis' own functions, with bounds before them */
+
+static ngx_int_t
+ngx_http_gate_link_reader(ngx_http_gate_link_t *link)
+{
+    if (link->reader) {
+        redisReaderFree(link->reader);
+    }
+
+    link->reader = redisReaderCreate();
+    if (link->reader == NULL) {
+        return NGX_ERROR;
+    }
+
+    link->base = link->reader->fn;
+
+    link->functions = *link->reader->fn;
+    link->functions.createString = ngx_http_gate_link_string;
+    link->functions.createArray = ngx_http_gate_link_array;
+
+    link->reader->fn = &link->functions;
+    link->reader->privdata = link;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_link_greet(ngx_http_gate_link_t *link, ngx_uint_t greeting)
+{
+    u_char      number[NGX_INT_T_LEN];
+    ngx_int_t   rc;
+    ngx_str_t   argv[3];
+    ngx_uint_t  n;
+
+    ngx_http_gate_link_reset(&link->greeting);
+
+    link->greets = greeting;
+    link->said = 1 << NGX_HTTP_GATE_LINK_SETNAME;
+    link->heard = 0;
+    rc = NGX_OK;
+
+    if (link->conf->password.len) {
+        n = 0;
+        ngx_str_set(&argv[n], "AUTH");
+        n++;
+
+        if (link->conf->username.len) {
+            argv[n++] = link->conf->username;
+        }
+
+        argv[n++] = link->conf->password;
+
+        rc |= ngx_http_gate_link_format(&link->greeting, n, argv, &link->log);
+        link->said |= 1 << NGX_HTTP_GATE_LINK_AUTH;
+    }
+
+    if (link->conf->database && !(greeting & NGX_HTTP_GATE_GREET_SENTINEL)) {
+        ngx_str_set(&argv[0], "SELECT");
+        argv[1].data = number;
+        argv[1].len = ngx_sprintf(number, "%ui", link->conf->database)
+                      - number;
+
+        rc |= ngx_http_gate_link_format(&link->greeting, 2, argv, &link->log);
+        link->said |= 1 << NGX_HTTP_GATE_LINK_SELECT;
+    }
+
+    ngx_str_set(&argv[0], "CLIENT");
+    ngx_str_set(&argv[1], "SETNAME");
+    ngx_str_set(&argv[2], "nginx-gate");
+
+    rc |= ngx_http_gate_link_format(&link->greeting, 3, argv, &link->log);
+
+    if (greeting & NGX_HTTP_GATE_GREET_PRIMARY) {
+        ngx_str_set(&argv[0], "ROLE");
+
+        rc |= ngx_http_gate_link_format(&link->greeting, 1, argv, &link->log);
+        link->said |= 1 << NGX_HTTP_GATE_LINK_ROLE;
+    }
+
+    return rc;
+}
+
+
+/* appends a command */
+
+static ngx_int_t
+ngx_http_gate_link_format(ngx_http_gate_link_buffer_t *buffer,
+    ngx_uint_t argc, const ngx_str_t *argv, ngx_log_t *log)
+{
+    int          len;
+    char        *command;
+    size_t       lens[NGX_HTTP_GATE_LINK_ARGS], size;
+    u_char      *data;
+    ngx_uint_t   i;
+    const char  *args[NGX_HTTP_GATE_LINK_ARGS];
+
+    if (argc > NGX_HTTP_GATE_LINK_ARGS) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < argc; i++) {
+        args[i] = (const char *) argv[i].data;
+        lens[i] = argv[i].len;
+    }
+
+    len = redisFormatCommandArgv(&command, (int) argc, args, lens);
+    if (len < 0) {
+        return NGX_ERROR;
+    }
+
+    if (buffer->pos) {
+        ngx_memmove(buffer->data, buffer->data + buffer->pos,
+                    buffer->len - buffer->pos);
+        buffer->len -= buffer->pos;
+        buffer->pos = 0;
+    }
+
+    if (buffer->len + len > buffer->size) {
+        size = ngx_max(2 * buffer->size, buffer->len + len);
+
+        data = ngx_alloc(size, log);
+        if (data == NULL) {
+            redisFreeCommand(command);
+            return NGX_ERROR;
+        }
+
+        if (buffer->data) {
+            ngx_memcpy(data, buffer->data, buffer->len);
+            ngx_free(buffer->data);
+        }
+
+        buffer->data = data;
+        buffer->size = size;
+    }
+
+    ngx_memcpy(buffer->data + buffer->len, command, len);
+    buffer->len += len;
+
+    redisFreeCommand(command);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_gate_link_write_handler(ngx_event_t *wev)
+{
+    ngx_connection_t      *c;
+    ngx_http_gate_link_t  *link;
+
+    c = wev->data;
+    link = c->data;
+
+    if (wev->timedout) {
+        ngx_http_gate_link_fail(link, "connecting timed out");
+        return;
+    }
+
+    if (link->state == NGX_HTTP_GATE_LINK_CONNECTING) {
+        ngx_http_gate_link_connected(link);
+        return;
+    }
+
+    if (ngx_http_gate_link_flush(link, &link->greeting) == NGX_ERROR
+        || (link->state == NGX_HTTP_GATE_LINK_READY
+            && ngx_http_gate_link_flush(link, &link->out) == NGX_ERROR)
+        || ngx_handle_write_event(wev, 0) != NGX_OK
+        || ngx_handle_read_event(c->read, 0) != NGX_OK)
+    {
+        ngx_http_gate_link_end(link, "writing failed", 1);
+    }
+}
+
+
+static void
+ngx_http_gate_link_connected(ngx_http_gate_link_t *link)
+{
+    ngx_connection_t  *c;
+
+    c = link->peer.connection;
+
+    if (ngx_http_gate_link_test_connect(c) != NGX_OK) {
+        ngx_http_gate_link_end(link, "connect() failed", 1);
+        return;
+    }
+
+    if (link->peer.sockaddr->sa_family != AF_UNIX) {
+        (void) ngx_tcp_nodelay(c);
+    }
+
+    if (link->conf->ssl) {
+        link->state = NGX_HTTP_GATE_LINK_HANDSHAKE;
+        ngx_http_gate_link_handshake(link);
+        return;
+    }
+
+    link->state = NGX_HTTP_GATE_LINK_GREETING;
+    ngx_http_gate_link_write_handler(c->write);
+}
+
+
+static ngx_int_t
+ngx_http_gate_link_test_connect(ngx_connection_t *c)
+{
+    int        err;
+    socklen_t  len;
+
+    err = 0;
+    len = sizeof(int);
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1) {
+        err = ngx_socket_errno;
+    }
+
+    if (err) {
+        ngx_set_socket_errno(err);
+        return NGX_ERROR;
+    }
+
+    ngx_set_socket_errno(0);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_gate_link_handshake(ngx_http_gate_link_t *link)
+{
+    ngx_int_t          rc;
+    ngx_str_t         *name;
+    ngx_connection_t  *c;
+
+    c = link->peer.connection;
+    name = link->conf->ssl_name.len ? &link->conf->ssl_name
+                                    : &link->server.host;
+
+    if (ngx_ssl_create_connection(link->conf->ssl, c, NGX_SSL_CLIENT)
+        != NGX_OK)
+    {
+        ngx_http_gate_link_fail(link, "TLS failed");
+        return;
+    }
+
+    c->ssl->save_session = ngx_http_gate_link_save_session;
+
+    /* an address is no name: RFC 6066 */
+
+    if (name->len < NGX_HTTP_GATE_LINK_WHY
+        && ngx_inet_addr(name->data, name->len) == INADDR_NONE
+        && ngx_strlchr(name->data, name->data + name->len, ':') == NULL)
+    {
+        ngx_cpystrn(link->why, name->data, name->len + 1);
+        (void) SSL_set_tlsext_host_name(c->ssl->connection,
+                                        (char *) link->why);
+    }
+
+    if (link->session) {
+        (void) ngx_ssl_set_session(c, link->session);
+    }
+
+    rc = ngx_ssl_handshake(c);
+
+    if (rc == NGX_AGAIN) {
+        c->ssl->handler = ngx_http_gate_link_handshaked;
+        return;
+    }
+
+    ngx_http_gate_link_handshaked(c);
+}
+
+
+/* who is not what it should be is told nothing */
+
+static void
+ngx_http_gate_link_handshaked(ngx_connection_t *c)
+{
+    long                   rc;
+    ngx_str_t             *name;
+    ngx_http_gate_link_t  *link;
+
+    link = c->data;
+    name = link->conf->ssl_name.len ? &link->conf->ssl_name
+                                    : &link->server.host;
+
+    if (!c->ssl->handshaked) {
+        ngx_http_gate_link_fail(link, c->write->timedout
+                                      ? "connecting timed out"
+                                      : "the TLS handshake failed");
+        return;
+    }
+
+    rc = link->conf->ssl_verify ? SSL_get_verify_result(c->ssl->connection)
+                                : X509_V_OK;
+
+    if (rc != X509_V_OK) {
+        ngx_snprintf(link->why, NGX_HTTP_GATE_LINK_WHY,
+                     "its certificate does not verify: %s%Z",
+                     X509_verify_cert_error_string(rc));
+        ngx_http_gate_link_fail(link, (char *) link->why);
+        return;
+    }
+
+    if (link->conf->ssl_verify && ngx_ssl_check_host(c, name) != NGX_OK) {
+        ngx_snprintf(link->why, NGX_HTTP_GATE_LINK_WHY,
+                     "its certificate is not for \"%V\"%Z", name);
+        ngx_http_gate_link_fail(link, (char *) link->why);
+        return;
+    }
+
+    c->read->handler = ngx_http_gate_link_read_handler;
+    c->write->handler = ngx_http_gate_link_write_handler;
+
+    link->state = NGX_HTTP_GATE_LINK_GREETING;
+
+    ngx_http_gate_link_write_handler(c->write);
+}
+
+
+static void
+ngx_http_gate_link_save_session(ngx_connection_t *c)
+{
+    ngx_ssl_session_t     *session;
+    ngx_http_gate_link_t  *link;
+
+    link = c->data;
+    session = ngx_ssl_get_session(c);
+
+    if (session) {
+
+        if (link->session) {
+            ngx_ssl_free_session(link->session);
+        }
+
+        link->session = session;
+    }
+}
+
+
+/* NGX_AGAIN: the rest goes when the socket is writable */
+
+static ngx_int_t
+ngx_http_gate_link_flush(ngx_http_gate_link_t *link,
+    ngx_http_gate_link_buffer_t *buffer)
+{
+    ssize_t            n;
+    ngx_connection_t  *c;
+
+    c = link->peer.connection;
+
+    while (buffer->pos < buffer->len) {
+        n = c->send(c, buffer->data + buffer->pos, buffer->len - buffer->pos);
+
+        if (n == NGX_AGAIN) {
+            return NGX_AGAIN;
+        }
+
+        if (n <= 0) {
+            return NGX_ERROR;
+        }
+
+        buffer->pos += n;
+    }
+
+    buffer->pos = 0;
+    buffer->len = 0;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_gate_link_read_handler(ngx_event_t *rev)
+{
+    ssize_t                 n;
+    ngx_connection_t       *c;
+    ngx_http_gate_link_t  *link;
+
+    c = rev->data;
+    link = c->data;
+
+    /* whoever connects is told by the write event; nobody may speak first */
+
+    if (link->state == NGX_HTTP_GATE_LINK_CONNECTING) {
+        ngx_post_event(c->write, &ngx_posted_events);
+        return;
+    }
+
+    for ( ;; ) {
+        n = c->recv(c, link->in, NGX_HTTP_GATE_LINK_READ);
+
+        if (n == NGX_AGAIN) {
+            break;
+        }
+
+        if (n == 0) {
+            ngx_http_gate_link_fail(link, "closed by the server");
+            return;
+        }
+
+        if (n == NGX_ERROR) {
+            ngx_http_gate_link_end(link, "reading failed", 1);
+            return;
+        }
+
+        if (redisReaderFeed(link->reader, (char *) link->in, n) != REDIS_OK
+            || ngx_http_gate_link_process(link) != NGX_OK)
+        {
+            ngx_http_gate_link_fail(link, "a reply could not be understood");
+            return;
+        }
+
+        if (link->peer.connection != c) {
+            return;
+        }
+    }
+
+    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+        ngx_http_gate_link_end(link, "reading failed", 1);
+    }
+}
+
+
+static ngx_int_t
+ngx_http_gate_link_process(ngx_http_gate_link_t *link)
+{
+    void              *reply;
+    ngx_int_t          rc;
+    ngx_connection_t  *c;
+
+    c = link->peer.connection;
+
+    for ( ;; ) {
+        if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
+            return NGX_ERROR;
+        }
+
+        if (reply == NULL) {
+            return link->reader->len - link->reader->pos
+                   > NGX_HTTP_GATE_LINK_REPLY ? NGX_ERROR : NGX_OK;
+        }
+
+        rc = NGX_OK;
+
+        if (link->state == NGX_HTTP_GATE_LINK_GREETING) {
+            rc = ngx_http_gate_link_greeted(link, reply);
+
+        } else if (!ngx_queue_empty(&link->questions)) {
+            ngx_http_gate_link_answer(link, reply);
+
+        } else {
+            rc = link->owner.message
+                 ? link->owner.message(link->owner.data, reply) : NGX_ERROR;
+        }
+
+        freeReplyObject(reply);
+
+        /* its owner may have ended it, or opened another */
+
+        if (rc != NGX_OK || link->peer.connection != c) {
+            return rc;
+        }
+    }
+}
+
+
+static ngx_int_t
+ngx_http_gate_link_greeted(ngx_http_gate_link_t *link, redisReply *reply)
+{
+    ngx_connection_t  *c;
+
+    c = link->peer.connection;
+
+    if (ngx_http_gate_link_heard(link, reply) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (link->peer.connection != c || link->said >> ++link->heard) {
+        return NGX_OK;
+    }
+
+    link->state = NGX_HTTP_GATE_LINK_READY;
+
+    if (c->write->timer_set) {
+        ngx_del_timer(c->write);
+    }
+
+    c->log = &link->log;
+    c->read->log = c->log;
+    c->write->log = c->log;
+
+    link->owner.ready(link->owner.data);
+
+    if (link->peer.connection == c) {
+        ngx_post_event(c->write, &ngx_posted_events);
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * AUTH, SELECT and ROLE must be answered well.  The name is for Redis' own log
+ * only, but the answer tells whether we are let in at all: a Sentinel mostly
+ * has no users.
+ */
+
+static ngx_int_t
+ngx_http_gate_link_heard(ngx_http_gate_link_t *link, redisReply *reply)
+{
+    while (!(link->said & (1 << link->heard))) {
+        link->heard++;
+    }
+
+    if (reply->type == REDIS_REPLY_ERROR) {
+
+        if ((link->heard == NGX_HTTP_GATE_LINK_SETNAME
+             && ngx_strncmp(reply->str, "NOAUTH", sizeof("NOAUTH") - 1) != 0)
+            || (link->heard == NGX_HTTP_GATE_LINK_AUTH
+                && (link->greets & NGX_HTTP_GATE_GREET_SENTINEL)))
+        {
+            return NGX_OK;
+        }
+
+        ngx_snprintf(link->why, NGX_HTTP_GATE_LINK_WHY,
+                     "it refuses us: \"%*s\"%Z",
+                     (size_t) ngx_min(reply->len, 256), reply->str);
+        ngx_http_gate_link_fail(link, (char *) link->why);
+        return NGX_OK;
+    }
+
+    if (link->heard != NGX_HTTP_GATE_LINK_ROLE) {
+        return reply->type == REDIS_REPLY_STATUS ? NGX_OK : NGX_ERROR;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0
+        || reply->element[0]->type != REDIS_REPLY_STRING)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_strcmp(reply->element[0]->str, "master") != 0) {
+        ngx_http_gate_link_fail(link, "it is not the primary");
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_gate_link_answer(ngx_http_gate_link_t *link, redisReply *reply)
+{
+    ngx_queue_t                    *q;
+    ngx_connection_t               *c;
+    ngx_http_gate_link_question_t  *question;
+
+    c = link->peer.connection;
+
+    q = ngx_queue_head(&link->questions);
+    question = ngx_queue_data(q, ngx_http_gate_link_question_t, queue);
+
+    ngx_queue_remove(q);
+    link->asked--;
+
+    ngx_http_gate_link_schedule(link);
+
+    question->handler(question->data, reply);
+
+    ngx_free(question);
+
+    if (link->peer.connection == c
+        && (link->greets & NGX_HTTP_GATE_GREET_PRIMARY)
+        && reply->type == REDIS_REPLY_ERROR
+        && (ngx_strncmp(reply->str, "READONLY", sizeof("READONLY") - 1) == 0
+            || ngx_strncmp(reply->str, "MASTERDOWN",
+                           sizeof("MASTERDOWN") - 1)
+               == 0))
+    {
+        ngx_http_gate_link_fail(link, "it is not the primary any more");
+    }
+}
+
+
+static void
+ngx_http_gate_link_timer_handler(ngx_event_t *ev)
+{
+    ngx_set_socket_errno(0);
+    ngx_http_gate_link_end(ev->data, "no answer in time", 0);
+}
+
+
+/* the timer is the oldest question's */
+
+static void
+ngx_http_gate_link_schedule(ngx_http_gate_link_t *link)
+{
+    ngx_msec_int_t                   left;
+    ngx_http_gate_link_question_t  *question;
+
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
+    if (ngx_queue_empty(&link->questions)) {
+        return;
+    }
+
+    question = ngx_queue_data(ngx_queue_head(&link->questions),
+                              ngx_http_gate_link_question_t, queue);
+
+    left = (ngx_msec_int_t) (question->deadline - ngx_current_msec);
+
+    ngx_add_timer(&link->timer, left > 0 ? (ngx_msec_t) left : 1);
+}
+
+
+/* the end of a connection, and of what was asked on it */
+
+static void
+ngx_http_gate_link_end(ngx_http_gate_link_t *link, const char *why,
+    ngx_uint_t again)
+{
+    ngx_err_t                       err;
+    ngx_uint_t                      ready;
+    ngx_queue_t                     failed, *q;
+    ngx_http_gate_link_question_t  *question;
+
+    err = ngx_socket_errno;
+    ready = link->state == NGX_HTTP_GATE_LINK_READY;
+
+    ngx_http_gate_link_disconnect(link);
+
+    if (why
+        && link->owner.lost(link->owner.data, why, err,
+                            ready && link->asked == 0, again && !ready)
+           == NGX_AGAIN)
+    {
+        return;
+    }
+
+    if (link->timer.timer_set) {
+        ngx_del_timer(&link->timer);
+    }
+
+    ngx_http_gate_link_reset(&link->out);
+    ngx_queue_init(&failed);
+
+    if (link->asked) {
+        ngx_queue_add(&failed, &link->questions);
+        ngx_queue_init(&link->questions);
+        link->asked = 0;
+    }
+
+    while (!ngx_queue_empty(&failed)) {
+        q = ngx_queue_head(&failed);
+        question = ngx_queue_data(q, ngx_http_gate_link_question_t, queue);
+
+        ngx_queue_remove(q);
+
+        question->handler(question->data, NULL);
+
+        ngx_free(question);
+    }
+}
+
+
+static void
+ngx_http_gate_link_disconnect(ngx_http_gate_link_t *link)
+{
+    ngx_pool_t        *pool;
+    ngx_connection_t  *c;
+
+    c = link->peer.connection;
+
+    if (c) {
+        pool = c->pool;
+
+        if (c->ssl) {
+            c->ssl->no_wait_shutdown = 1;
+            c->ssl->no_send_shutdown = 1;
+            (void) ngx_ssl_shutdown(c);
+        }
+
+        ngx_close_connection(c);
+        ngx_destroy_pool(pool);
+        link->peer.connection = NULL;
+    }
+
+    if (link->reader) {
+        redisReaderFree(link->reader);
+        link->reader = NULL;
+    }
+
+    link->state = NGX_HTTP_GATE_LINK_AWAY;
+}
+
+
+static void
+ngx_http_gate_link_reset(ngx_http_gate_link_buffer_t *buffer)
+{
+    buffer->pos = 0;
+    buffer->len = 0;
+}
+
+
+/* text lies in the reader's buffer, with what follows it */
+
+static void *
+ngx_http_gate_link_string(const redisReadTask *task, char *str, size_t len)
+{
+    ngx_http_gate_link_t  *link;
+
+    link = task->privdata;
+
+    if (len > NGX_HTTP_GATE_LINK_STRING || str[len] != CR
+        || str[len + 1] != LF)
+    {
+        return NULL;
+    }
+
+    return link->base->createString(task, str, len);
+}
+
+
+static void *
+ngx_http_gate_link_array(const redisReadTask *task, int elements)
+{
+    ngx_uint_t              depth;
+    const redisReadTask    *parent;
+    ngx_http_gate_link_t  *link;
+
+    link = task->privdata;
+    depth = 1;
+
+    for (parent = task->parent; parent; parent = parent->parent) {
+        depth++;
+    }
+
+    if (elements > NGX_HTTP_GATE_LINK_ELEMENTS
+        || depth > NGX_HTTP_GATE_LINK_DEPTH)
+    {
+        return NULL;
+    }
+
+    return link->base->createArray(task, elements);
+}
+
+
+static u_char *
+ngx_http_gate_link_log_handler(ngx_log_t *log, u_char *buf, size_t len)
+{
+    ngx_http_gate_link_t  *link;
+
+    link = log->data;
+
+    return ngx_snprintf(buf, len, " while talking to redis \"%V\"",
+                        &link->server.name);
+}
