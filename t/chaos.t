@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use Test::More;
 
-my $seed = $ENV{TEST_SEED} // int rand 1_000_000;
+my $seed = $ENV{TEST_SEED} // 1;
 my $said = qx($FindBin::Bin/chaos/run --minutes 0.5 --seed $seed 2>&1);
 
 is($?, 0, "seed $seed: everything held") or diag($said);

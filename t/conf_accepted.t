@@ -23,6 +23,7 @@ $t->countries('203.0.113.0/24' => 'JP',
               '192.0.2.0/24' => { continent => { code => 'EU' } });
 $t->write_file('password', "secret\nnot this\n");
 $t->write_file('password.crlf', "secret\r\n");
+chmod(0600, map { "$t->{dir}/$_" } qw/ password password.crlf /);
 
 Test::Gate::Countries::write("$t->{dir}/more.mmdb",
                              '203.0.113.0/24' => 'US',

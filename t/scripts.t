@@ -21,7 +21,7 @@ use POSIX qw/ _exit /;
 my $root = "$FindBin::Bin/..";
 my $dir = tempdir(CLEANUP => 1);
 my $questions = $ENV{GATE_HISTORY} || 20000;
-my $seed = $ENV{GATE_SEED} || time();
+my $seed = $ENV{GATE_SEED} || 1795498182;
 
 plan(tests => 4);
 

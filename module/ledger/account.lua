@@ -40,7 +40,6 @@ local fields = redis.call('HGETALL', key)
 
 for i = 1, #fields, 2 do
     account[fields[i]] = fields[i + 1]
-    told = told or fields[i]:sub(1, 1) == '~'
 end
 
 local function get(field)
@@ -175,6 +174,10 @@ local function sweep()
 
     for field in pairs(gone) do
         account[field] = nil
+    end
+
+    for field in pairs(account) do
+        told = told or field:sub(1, 1) == '~'
     end
 end
 

@@ -36,6 +36,7 @@ sub start {
             if $self->{ahead};
 
         exec 'redis-server',
+             $self->{sentinel} ? ($self->{sentinel}, '--sentinel') : (),
              '--port', $self->{port} // 0, '--bind', '127.0.0.1',
              '--unixsocket', $self->{socket}, '--dir', $self->{dir},
              '--dbfilename', "$self->{name}.rdb", '--save', '',
