@@ -15,7 +15,7 @@ my $top = "$FindBin::Bin/..";
 my $dir = tempdir(CLEANUP => 1);
 
 my @flags = ('-std=c99', '-O2', '-Wall', '-Wextra', '-Werror',
-             "-I$top/module/policy");
+             "-I$top/module/policy", "-I$top/module/facts");
 
 for my $source (sort glob "$top/t/unit/*.c") {
     my $name = basename($source, '.c');
@@ -32,7 +32,7 @@ for my $source (sort glob "$top/t/unit/*.c") {
 
 # what the road includes of the pure rooms compiles by itself, too
 
-for my $source (sort glob "$top/module/policy/*.c") {
+for my $source (sort(glob("$top/module/policy/*.c $top/module/facts/gate_*.c"))) {
     is(run('gcc', @flags, '-c', $source, '-o', "$dir/o"), 0,
        basename($source) . ': is C99') or diag(slurp("$dir/log"));
 }
