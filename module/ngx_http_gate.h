@@ -59,13 +59,22 @@ typedef struct {
 } ngx_http_gate_group_t;
 
 
+/* "allow_country", or "deny_country", of a policy */
+
+typedef struct {
+    ngx_array_t                  fixed;     /* of gate_country_t */
+    ngx_array_t                  values;    /* of ngx_http_complex_value_t */
+} ngx_http_gate_countries_t;
+
+
 typedef struct {
     ngx_str_t                    name;
     u_char                      *file;      /* where it was defined */
     ngx_uint_t                   line;
     gate_policy_t                rules;
-    ngx_array_t                  allow;     /* of gate_country_t */
-    ngx_array_t                  deny;
+    ngx_http_gate_countries_t    allow;
+    ngx_http_gate_countries_t    deny;
+    ngx_array_t                  networks;  /* exempt: of ngx_cidr_t */
     ngx_http_complex_value_t    *user;      /* NULL: nobody is counted */
     ngx_http_complex_value_t    *document;  /* NULL: $uri */
     ngx_uint_t                   ngroups;
@@ -116,9 +125,11 @@ typedef struct {
 
 typedef struct {
     ngx_http_gate_certificate_t  certificate;
-    ngx_sockaddr_t               address;   /* whose country it is */
+    ngx_sockaddr_t               address;   /* whose place it is */
     socklen_t                    socklen;
-    u_char                       country[2];    /* 0, 0: unknown */
+    ngx_uint_t                   generation;    /* of the databases */
+    ngx_uint_t                   asked;     /* fields that were looked up */
+    gate_place_t                 place;
 } ngx_http_gate_peer_t;
 
 

@@ -5,6 +5,7 @@
 
 #include "ngx_http_gate_access.h"
 
+#include "ngx_http_gate_country.h"
 #include "ngx_http_gate_log.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_peer.h"
@@ -209,12 +210,9 @@ ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
                 ngx_http_gate_certificate_state(&ctx->peer->certificate,
                                                 ngx_time());
 
-    ctx->facts.country[0] = (char) ctx->peer->country[0];
-    ctx->facts.country[1] = (char) ctx->peer->country[1];
-
     if (ctx->policy->user == NULL) {
         ctx->facts.user = 1;
-        return NGX_OK;
+        return ngx_http_gate_country_facts(r, ctx);
     }
 
     if (ngx_http_complex_value(r, ctx->policy->user, &ctx->user) != NGX_OK) {
@@ -222,6 +220,10 @@ ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     }
 
     ctx->facts.user = ctx->user.len > 0;
+
+    if (ngx_http_gate_country_facts(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (ctx->facts.user && ngx_http_gate_quota_open(ctx) != NGX_OK) {
         return NGX_ERROR;
@@ -247,7 +249,8 @@ ngx_http_gate_access_judge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ctx->verdict = gate_judge(&ctx->policy->rules, &ctx->facts);
 
     if (ctx->verdict.answer == GATE_DENY
-        && ctx->verdict.reason < GATE_REASON_QUOTA)
+        && (ctx->verdict.reason < GATE_REASON_QUOTA
+            || ctx->facts.countries_invalid))
     {
         glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 

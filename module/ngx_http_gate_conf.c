@@ -6,6 +6,8 @@
 
 #include "ngx_http_gate_conf.h"
 
+#include "ngx_http_gate_country.h"
+
 #include <ngx_http_ssl_module.h>
 
 
@@ -57,15 +59,9 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
     policies = gmcf->policies.elts;
 
     for (i = 0; i < gmcf->policies.nelts; i++) {
-
-        if ((policies[i]->allow.nelts || policies[i]->deny.nelts)
-            && gmcf->geo == NULL)
+        if (ngx_http_gate_country_check(cf, policies[i], gmcf->geo)
+            != NGX_OK)
         {
-            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "no \"gate_geoip\" is defined for the countries of "
-                          "\"gate_policy\" \"%V\" in %s:%ui",
-                          &policies[i]->name, policies[i]->file,
-                          policies[i]->line);
             return NGX_CONF_ERROR;
         }
     }
@@ -277,7 +273,8 @@ ngx_http_gate_conf_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_gate_main_conf_t *gmcf = conf;
 
-    ngx_str_t  *value;
+    ngx_int_t   reload;
+    ngx_str_t  *value, time;
 
     if (gmcf->geo == NULL) {
         gmcf->geo = ngx_http_gate_geo_create(cf);
@@ -287,8 +284,31 @@ ngx_http_gate_conf_geoip(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     value = cf->args->elts;
+    reload = 60 * 1000;
 
-    return ngx_http_gate_geo_open(cf, gmcf->geo, &value[1]);
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strncmp(value[2].data, "reload=", 7) != 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" in \"gate_geoip\"",
+                               &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        time.data = value[2].data + 7;
+        time.len = value[2].len - 7;
+        reload = ngx_strcmp(time.data, "off") == 0
+                 ? 0 : ngx_parse_time(&time, 0);
+
+        if (reload == NGX_ERROR || (reload < 100 && *time.data != 'o')) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid \"%V\" in \"gate_geoip\", it must be "
+                               "a time from 100ms, or \"off\"", &value[2]);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    return ngx_http_gate_geo_open(cf, gmcf->geo, &value[1], reload);
 }
 
 

@@ -6,13 +6,13 @@
 
 #include "ngx_http_gate_conf.h"
 
+#include "ngx_http_gate_country.h"
+
 
 static char *ngx_http_gate_policy_user(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gate_policy_certificate(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
-static char *ngx_http_gate_policy_country(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_http_gate_policy_lease(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gate_policy_store_down(ngx_conf_t *cf,
@@ -46,13 +46,18 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
 
     { ngx_string("allow_country"),
       NGX_CONF_1MORE,
-      ngx_http_gate_policy_country,
+      ngx_http_gate_country_conf,
       0, offsetof(ngx_http_gate_policy_t, allow), NULL },
 
     { ngx_string("deny_country"),
       NGX_CONF_1MORE,
-      ngx_http_gate_policy_country,
+      ngx_http_gate_country_conf,
       0, offsetof(ngx_http_gate_policy_t, deny), NULL },
+
+    { ngx_string("allow_network"),
+      NGX_CONF_1MORE,
+      ngx_http_gate_country_network,
+      0, 0, NULL },
 
     { ngx_string("quota"),
       NGX_CONF_1MORE,
@@ -126,10 +131,7 @@ ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p = ngx_array_push(&gmcf->policies);
 
     if (policy == NULL || p == NULL
-        || ngx_array_init(&policy->allow, cf->pool, 4, sizeof(gate_country_t))
-           != NGX_OK
-        || ngx_array_init(&policy->deny, cf->pool, 4, sizeof(gate_country_t))
-           != NGX_OK)
+        || ngx_http_gate_country_create(cf, policy) != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -217,51 +219,6 @@ ngx_http_gate_policy_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
                        "\"required\", \"optional\" or \"off\"", &value[1]);
 
     return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_gate_policy_country(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    char  *p = conf;
-
-    ngx_str_t       *value;
-    ngx_uint_t       i;
-    ngx_array_t     *list;
-    gate_country_t  *country;
-
-    list = (ngx_array_t *) (p + cmd->offset);
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        country = ngx_array_push(list);
-        if (country == NULL) {
-            return NGX_CONF_ERROR;
-        }
-
-        ngx_memzero(country, sizeof(gate_country_t));
-
-        if (ngx_strcmp(value[i].data, "unknown") == 0) {
-            continue;
-        }
-
-        country->code[0] = (char) ngx_toupper(value[i].data[0]);
-        country->code[1] = value[i].len == 2
-                           ? (char) ngx_toupper(value[i].data[1]) : '\0';
-
-        if (country->code[0] < 'A' || country->code[0] > 'Z'
-            || country->code[1] < 'A' || country->code[1] > 'Z')
-        {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid country \"%V\" in \"%V\", it must be "
-                               "two letters of ISO 3166-1 or \"unknown\"",
-                               &value[i], &cmd->name);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
 }
 
 
@@ -420,10 +377,8 @@ ngx_http_gate_policy_complete(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
     ngx_uint_t              i, k;
     ngx_http_gate_kind_t   *kind, **kp;
 
-    policy->rules.allow = policy->allow.elts;
-    policy->rules.nallow = policy->allow.nelts;
-    policy->rules.deny = policy->deny.elts;
-    policy->rules.ndeny = policy->deny.nelts;
+    ngx_http_gate_country_rules(policy);
+
     policy->rules.nquotas = policy->ngroups * NGX_HTTP_GATE_QUOTAS;
 
     if (policy->ngroups && policy->user == NULL) {

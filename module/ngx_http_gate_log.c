@@ -54,6 +54,21 @@ ngx_http_gate_log_limit(ngx_http_gate_ctx_t *ctx, const ngx_str_t *quota,
 }
 
 
+void
+ngx_http_gate_log_countries(ngx_http_gate_ctx_t *ctx, const char *word,
+    const ngx_str_t *value)
+{
+    size_t  n;
+    u_char  text[NGX_HTTP_GATE_LOGGED];
+
+    n = ngx_http_gate_log_text(text, value);
+
+    ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                  "gate: the \"%s\" of policy \"%V\" is no list of "
+                  "countries: \"%*s\"", word, &ctx->policy->name, n, text);
+}
+
+
 static size_t
 ngx_http_gate_log_text(u_char *text, const ngx_str_t *value)
 {

@@ -19,5 +19,9 @@ void ngx_http_gate_log_refused(ngx_http_request_t *r,
 void ngx_http_gate_log_limit(ngx_http_gate_ctx_t *ctx, const ngx_str_t *quota,
     const ngx_str_t *value);
 
+/* One line for a list of countries that is none; "word" is its directive. */
+void ngx_http_gate_log_countries(ngx_http_gate_ctx_t *ctx, const char *word,
+    const ngx_str_t *value);
+
 
 #endif /* NGX_HTTP_GATE_LOG_H_INCLUDED */

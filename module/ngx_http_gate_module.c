@@ -56,7 +56,7 @@ static ngx_command_t  ngx_http_gate_commands[] = {
       NULL },
 
     { ngx_string("gate_geoip"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
       ngx_http_gate_conf_geoip,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
@@ -166,10 +166,20 @@ ngx_http_gate_init_process(ngx_cycle_t *cycle)
 
     gmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_gate_module);
 
-    if (gmcf == NULL || gmcf->zone == NULL
+    if (gmcf == NULL
         || (ngx_process != NGX_PROCESS_WORKER
             && ngx_process != NGX_PROCESS_SINGLE))
     {
+        return NGX_OK;
+    }
+
+    if (gmcf->geo
+        && ngx_http_gate_geo_serve(gmcf->geo, cycle->log) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (gmcf->zone == NULL) {
         return NGX_OK;
     }
 
@@ -191,5 +201,9 @@ ngx_http_gate_exit_process(ngx_cycle_t *cycle)
 
     if (gmcf && gmcf->ledger) {
         ngx_http_gate_ledger_close(gmcf->ledger);
+    }
+
+    if (gmcf && gmcf->geo) {
+        ngx_http_gate_geo_leave(gmcf->geo);
     }
 }

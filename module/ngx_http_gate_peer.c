@@ -9,8 +9,6 @@
 
 static ngx_connection_t *ngx_http_gate_peer_connection(ngx_http_request_t *r);
 static void ngx_http_gate_peer_cleanup(void *data);
-static void ngx_http_gate_peer_country(ngx_http_request_t *r,
-    ngx_http_gate_peer_t *peer);
 
 
 ngx_http_gate_peer_t *
@@ -24,8 +22,7 @@ ngx_http_gate_peer(ngx_http_request_t *r)
 
     for (cln = c->pool->cleanup; cln; cln = cln->next) {
         if (cln->handler == ngx_http_gate_peer_cleanup) {
-            peer = cln->data;
-            goto found;
+            return cln->data;
         }
     }
 
@@ -42,10 +39,6 @@ ngx_http_gate_peer(ngx_http_request_t *r)
     }
 
     cln->handler = ngx_http_gate_peer_cleanup;
-
-found:
-
-    ngx_http_gate_peer_country(r, peer);
 
     return peer;
 }
@@ -85,32 +78,47 @@ ngx_http_gate_peer_cleanup(void *data)
 }
 
 
-static void
-ngx_http_gate_peer_country(ngx_http_request_t *r, ngx_http_gate_peer_t *peer)
+const gate_place_t *
+ngx_http_gate_peer_place(ngx_http_request_t *r, ngx_uint_t fields)
 {
+    ngx_uint_t                  generation;
     ngx_connection_t           *c;
+    ngx_http_gate_peer_t       *peer;
     ngx_http_gate_main_conf_t  *gmcf;
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+    peer = ngx_http_gate_peer(r);
     c = r->connection;
 
-    if (gmcf->geo == NULL
-        || c->socklen > (socklen_t) sizeof(ngx_sockaddr_t)
-        || (peer->socklen
-            && ngx_cmp_sockaddr(&peer->address.sockaddr, peer->socklen,
-                                c->sockaddr, c->socklen, 0)
-               == NGX_OK))
-    {
-        return;
+    if (peer == NULL) {
+        return NULL;
     }
 
-    ngx_memcpy(&peer->address, c->sockaddr, c->socklen);
-    peer->socklen = c->socklen;
-
-    if (ngx_http_gate_geo_country(gmcf->geo, c->sockaddr, peer->country)
-        != NGX_OK)
-    {
-        peer->country[0] = '\0';
-        peer->country[1] = '\0';
+    if (gmcf->geo == NULL || c->socklen > (socklen_t) sizeof(ngx_sockaddr_t)) {
+        ngx_memzero(&peer->place, sizeof(gate_place_t));
+        return &peer->place;
     }
+
+    generation = ngx_http_gate_geo_generation(gmcf->geo);
+
+    if (generation != peer->generation
+        || ngx_cmp_sockaddr(&peer->address.sockaddr, peer->socklen,
+                            c->sockaddr, c->socklen, 0)
+           != NGX_OK)
+    {
+        ngx_memcpy(&peer->address, c->sockaddr, c->socklen);
+        peer->socklen = c->socklen;
+        peer->generation = generation;
+        peer->asked = 0;
+
+        ngx_memzero(&peer->place, sizeof(gate_place_t));
+    }
+
+    if (fields & ~peer->asked) {
+        ngx_http_gate_geo_read(gmcf->geo, c->sockaddr, fields & ~peer->asked,
+                               &peer->place);
+        peer->asked |= fields;
+    }
+
+    return &peer->place;
 }

@@ -1,7 +1,8 @@
 /*
  * The peer: facts that hold for a connection, gathered at its first request
- * that asks and kept in its pool.  The country is kept for one address, since
- * the realip module may give each request another.
+ * that asks and kept in its pool.  The place is kept for one address, since
+ * the realip module may give each request another, and until a database is
+ * reloaded.
  */
 
 
@@ -13,10 +14,18 @@
 
 
 /*
- * The peer of a request, with the country of the address the request has now.
- * It lives as long as the connection.  Never waits.  NULL: no memory.
+ * The peer of a request.  It lives as long as the connection.  Never waits.
+ * NULL: no memory.
  */
 ngx_http_gate_peer_t *ngx_http_gate_peer(ngx_http_request_t *r);
+
+/*
+ * The place of the address that the request has now, with those of "fields"
+ * (GATE_PLACE_COUNTRY and so on) that a database has; zeros where none has.  It
+ * holds until it is asked for again.  Never waits.  NULL: no memory.
+ */
+const gate_place_t *ngx_http_gate_peer_place(ngx_http_request_t *r,
+    ngx_uint_t fields);
 
 
 #endif /* NGX_HTTP_GATE_PEER_H_INCLUDED */

@@ -23,7 +23,11 @@ static ngx_int_t ngx_http_gate_variable_policy(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_user(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_gate_variable_country(ngx_http_request_t *r,
+static ngx_int_t ngx_http_gate_variable_place(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_nowhere(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_location(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_certificate(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -49,8 +53,23 @@ static ngx_http_variable_t  ngx_http_gate_vars[] = {
     { ngx_string("gate_user"), NULL, ngx_http_gate_variable_user,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("gate_country"), NULL, ngx_http_gate_variable_country,
-      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+    { ngx_string("gate_country"), NULL, ngx_http_gate_variable_place,
+      GATE_PLACE_COUNTRY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_continent"), NULL, ngx_http_gate_variable_place,
+      GATE_PLACE_CONTINENT, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_city"), NULL, ngx_http_gate_variable_place,
+      GATE_PLACE_CITY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_asn"), NULL, ngx_http_gate_variable_place,
+      GATE_PLACE_ASN, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_latitude"), NULL, ngx_http_gate_variable_location,
+      offsetof(gate_place_t, latitude), NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_longitude"), NULL, ngx_http_gate_variable_location,
+      offsetof(gate_place_t, longitude), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_cert_cn"), NULL, ngx_http_gate_variable_certificate,
       offsetof(ngx_http_gate_certificate_t, cn), NGX_HTTP_VAR_NOCACHEABLE,
@@ -237,39 +256,95 @@ ngx_http_gate_variable_user(ngx_http_request_t *r,
 }
 
 
+/* the place may be asked for again before this is used, so it is copied */
+
 static ngx_int_t
-ngx_http_gate_variable_country(ngx_http_request_t *r,
+ngx_http_gate_variable_place(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    u_char                     *country;
-    ngx_http_gate_peer_t       *peer;
+    u_char              *p, *last;
+    const gate_place_t  *place;
+
+    place = ngx_http_gate_peer_place(r, data);
+    if (place == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (!(place->fields & data)) {
+        return ngx_http_gate_variable_nowhere(r, v, data);
+    }
+
+    p = ngx_pnalloc(r->pool, GATE_PLACE_CITY_MAX);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    switch (data) {
+
+    case GATE_PLACE_COUNTRY:
+        last = ngx_cpymem(p, place->country, 2);
+        break;
+
+    case GATE_PLACE_CONTINENT:
+        last = ngx_cpymem(p, place->continent, 2);
+        break;
+
+    case GATE_PLACE_CITY:
+        last = ngx_cpymem(p, place->city, place->city_len);
+        break;
+
+    default: /* GATE_PLACE_ASN */
+        last = ngx_sprintf(p, "%uD", place->asn);
+    }
+
+    return ngx_http_gate_variable_set(v, p, last - p);
+}
+
+
+/* a code says that it is unknown, if there is who could know */
+
+static ngx_int_t
+ngx_http_gate_variable_nowhere(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
     ngx_http_gate_main_conf_t  *gmcf;
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
 
-    if (gmcf->geo == NULL) {
+    if (gmcf->geo == NULL
+        || !(data & (GATE_PLACE_COUNTRY|GATE_PLACE_CONTINENT)))
+    {
         return ngx_http_gate_variable_set(v, NULL, 0);
     }
 
-    peer = ngx_http_gate_peer(r);
-    if (peer == NULL) {
+    return ngx_http_gate_variable_set(v, "unknown", 7);
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_location(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char              *p, *last;
+    const gate_place_t  *place;
+
+    place = ngx_http_gate_peer_place(r, GATE_PLACE_LOCATION);
+    if (place == NULL) {
         return NGX_ERROR;
     }
 
-    if (peer->country[0] == '\0') {
-        return ngx_http_gate_variable_set(v, "unknown", 7);
+    if (!(place->fields & GATE_PLACE_LOCATION)) {
+        return ngx_http_gate_variable_set(v, NULL, 0);
     }
 
-    /* the peer may be asked with another address before this is used */
-
-    country = ngx_pnalloc(r->pool, sizeof(peer->country));
-    if (country == NULL) {
+    p = ngx_pnalloc(r->pool, sizeof("-180.0000") - 1);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(country, peer->country, sizeof(peer->country));
+    last = ngx_sprintf(p, "%.4f", *(double *) ((char *) place + data));
 
-    return ngx_http_gate_variable_set(v, country, sizeof(peer->country));
+    return ngx_http_gate_variable_set(v, p, last - p);
 }
 
 

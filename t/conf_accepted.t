@@ -73,6 +73,10 @@ accepted(policy => $_)
     for '', 'certificate required;', 'certificate optional;',
         'certificate off;', 'allow_country JP;', 'allow_country jp De;',
         'allow_country unknown;', 'deny_country JP unknown;',
+        'allow_country continent:EU any;', 'deny_country continent:as;',
+        'allow_country $arg_a JP;', 'deny_country "$arg_a,DE" continent:EU;',
+        'allow_network 192.0.2.1 198.51.100.0/24 2001:db8::/32 ::1;',
+        "allow_network 0.0.0.0/0;\nallow_network ::/0;",
         "allow_country JP;\nallow_country DE;\ndeny_country FR;\n"
         . 'deny_country unknown;',
         'lease 1;', 'lease 64m idle=1s;', 'lease 4m idle=10m;',

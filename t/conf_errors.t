@@ -21,6 +21,16 @@ my $country = $t->read_file('country.mmdb');
 $t->write_file('half.mmdb', substr $country, 0, length($country) / 2);
 $t->write_file('cut.mmdb', substr $country, 0, length($country) - 20);
 $t->write_file('text.mmdb', "JP 203.0.113.0/24\n" x 1000);
+$t->write_file('deep.mmdb', Test::Gate::Countries::crafted(
+                                Test::Gate::Countries::nested(400_000)));
+$t->write_file('nested.mmdb',
+               Test::Gate::Countries::crafted("\xe0",
+                   metadata => Test::Gate::Countries::nested(60_000)));
+$t->write_file('useless.mmdb',
+               Test::Gate::Countries::crafted("\xe1\x41a\x42JP"));
+$t->write_file('old.mmdb',
+               Test::Gate::Countries::crafted("\xe1\x47country\x42JP")
+               =~ s/version\xa1\x02/version\xa1\x01/r);
 $t->write_file('empty', '');
 $t->write_file('blank', "\nsecret\n");
 $t->write_file('long', 'x' x 5000);
@@ -51,7 +61,8 @@ my @faults = (
     # counts of arguments
 
     (map { [ policy => "$_;", qq(invalid number of arguments in "$_") ] }
-         qw(user certificate allow_country deny_country quota lease
+         qw(user certificate allow_country deny_country allow_network
+            quota lease
             store_down overrun upgrade status)),
     (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
          qw(user certificate store_down overrun upgrade)),
@@ -63,7 +74,10 @@ my @faults = (
             timeout)),
     (map { ([ http => "$_;", qq(invalid number of arguments in "$_") ],
             [ http => "$_ 1 2;", qq(invalid number of arguments in "$_") ]) }
-         qw(gate gate_dry_run gate_log_level gate_zone gate_geoip)),
+         qw(gate gate_dry_run gate_log_level gate_zone)),
+    [ http => 'gate_geoip;', 'invalid number of arguments in "gate_geoip"' ],
+    [ http => 'gate_geoip 1 2 3;',
+      'invalid number of arguments in "gate_geoip"' ],
     [ http => 'gate_policy { }', 'invalid number of arguments in "gate_policy"'
       ],
     [ http => 'gate_policy a b { }',
@@ -167,9 +181,16 @@ my @faults = (
               qq(invalid country "$_" in "allow_country") ],
             [ policy => "deny_country JP $_;",
               qq(invalid country "$_" in "deny_country") ]) }
-         'J', 'JPN', 'J1', '--', 'JP,DE', 'Unknown'),
+         'J', 'JPN', 'J1', '--', 'JP,DE', 'Unknown', 'Any', 'continent',
+         'continent:', 'continent:XX', 'continent:EUR', 'Continent:EU'),
     [ policy => 'allow_country "";', 'invalid country "" in "allow_country"' ],
     [ policy => "allow_country \xc3\x84;", "invalid country \"\xc3\x84\"" ],
+    [ policy => 'allow_country $nosuch; #', 'unknown "nosuch" variable',
+      'nowhere' ],
+    (map { [ policy => "allow_network 192.0.2.1 $_;",
+             qq(invalid network "$_" in "allow_network") ] }
+         qw(office 192.0.2 192.0.2.0/33 192.0.2.256 2001:db8::/129 $remote_addr
+            -)),
 
     # the other words of a policy
 
@@ -256,7 +277,17 @@ my @faults = (
     [ http => 'gate_geoip empty;', "\"$t->{dir}/empty\" is empty" ],
     (map { [ http => "gate_geoip $_.mmdb;",
              "\"$t->{dir}/$_.mmdb\" is truncated or not a MaxMind database" ] }
-         qw(half cut text)),
+         qw(half cut text nested)),
+    [ http => 'gate_geoip deep.mmdb;', "\"$t->{dir}/deep.mmdb\" is damaged: "
+                                       . 'a record is nested too deep' ],
+    [ http => 'gate_geoip useless.mmdb;',
+      "\"$t->{dir}/useless.mmdb\" has neither countries" ],
+    [ http => 'gate_geoip old.mmdb;', "\"$t->{dir}/old.mmdb\" is of a version" ],
+    [ http => 'gate_geoip country.mmdb every=1s;',
+      'invalid parameter "every=1s" in "gate_geoip"' ],
+    (map { [ http => "gate_geoip country.mmdb reload=$_;",
+             qq(invalid "reload=$_" in "gate_geoip") ] }
+         '', qw(0 99ms -1 perhaps on 1x)),
 );
 
 fault(@$_) for @faults;
@@ -295,6 +326,24 @@ for my $word ('allow_country JP', 'deny_country JP', 'allow_country unknown') {
 
     said($conf, 'no "gate_geoip" is defined for the countries of '
                 . '"gate_policy" "abroad"', "$word without gate_geoip");
+}
+
+# and one that has them
+
+Test::Gate::Countries::database("$t->{dir}/networks.mmdb", networks => {
+    '192.0.2.0/24' => { autonomous_system_number => 64496 } });
+
+for (['allow_country JP', 'countries'], ['deny_country $arg_a', 'countries'],
+     ['allow_country continent:EU', 'continents'],
+     ['deny_country continent:EU', 'continents'])
+{
+    my ($word, $what) = @$_;
+
+    my $conf = conf(http => "gate_policy abroad { # here\n$word;\n}")
+               =~ s/country\.mmdb/networks.mmdb/r;
+
+    said($conf, qq(no "gate_geoip" has a field for the $what of )
+                . '"gate_policy" "abroad"', "$word without a field for it");
 }
 
 # a fault of an included file is found there

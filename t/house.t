@@ -63,6 +63,10 @@ for my $file (grep { room($_) eq 'policy' } @sources) {
     push @wrong, "$file: nginx" if $text{$file} =~ /\bngx_/;
 }
 
+for my $file (grep { m{/gate_\w+\.[ch]$} } @sources) {
+    push @wrong, "$file: nginx" if $text{$file} =~ /\bngx_/;
+}
+
 is("@wrong", '', 'policy/ includes only standard headers, knows no nginx');
 
 # What stays in one room
@@ -71,7 +75,7 @@ stays('ngx_http_request_t', sub { $_[0] =~ m{^module/(report/)?[^/]+$} });
 stays('redisReply',
       sub { $_[0] =~ m{ledger/ngx_http_gate_
                        (link|redis|script|advice|ledger)\.}x });
-stays('MMDB_', sub { $_[0] =~ m{facts/ngx_http_gate_geo\.} });
+stays('gate_mmdb_t', sub { $_[0] =~ m{facts/(gate_mmdb|ngx_http_gate_geo)} });
 stays('ngx_shmtx_lock', sub { $_[0] =~ m{ledger/ngx_http_gate_zone\.} });
 
 # No globals but ngx_module_t, const tables, what nginx's interface wants to be

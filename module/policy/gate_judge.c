@@ -5,14 +5,15 @@
 
 
 #include "gate_judge.h"
+#include "gate_country.h"
 
 
 static int gate_judge_certificate(const gate_policy_t *policy,
     const gate_facts_t *facts);
-static int gate_judge_country(const gate_policy_t *policy,
+static gate_reason_e gate_judge_country(const gate_policy_t *policy,
     const gate_facts_t *facts);
-static int gate_judge_listed(const gate_country_t *list, size_t n,
-    const char *code);
+static int gate_judge_listed(const gate_countries_t *policys,
+    const gate_countries_t *users, const gate_facts_t *facts);
 static gate_verdict_t gate_judge_quotas(const gate_policy_t *policy,
     const gate_facts_t *facts);
 
@@ -27,8 +28,9 @@ gate_judge(const gate_policy_t *policy, const gate_facts_t *facts)
         return verdict;
     }
 
-    if (!gate_judge_country(policy, facts)) {
-        verdict.reason = GATE_REASON_COUNTRY;
+    verdict.reason = gate_judge_country(policy, facts);
+
+    if (verdict.reason != GATE_REASON_NONE) {
         return verdict;
     }
 
@@ -53,30 +55,36 @@ gate_judge_certificate(const gate_policy_t *policy, const gate_facts_t *facts)
 }
 
 
-static int
+static gate_reason_e
 gate_judge_country(const gate_policy_t *policy, const gate_facts_t *facts)
 {
-    if (gate_judge_listed(policy->deny, policy->ndeny, facts->country)) {
-        return 0;
+    if (facts->exempt) {
+        return GATE_REASON_NONE;
     }
 
-    return policy->nallow == 0
-           || gate_judge_listed(policy->allow, policy->nallow, facts->country);
+    /* where nobody can say who may pass, nobody does */
+
+    if (facts->countries_invalid) {
+        return GATE_REASON_UNAVAILABLE;
+    }
+
+    if (gate_judge_listed(&policy->deny, &facts->deny, facts)
+        || (policy->only_allowed
+            && !gate_judge_listed(&policy->allow, &facts->allow, facts)))
+    {
+        return GATE_REASON_COUNTRY;
+    }
+
+    return GATE_REASON_NONE;
 }
 
 
 static int
-gate_judge_listed(const gate_country_t *list, size_t n, const char *code)
+gate_judge_listed(const gate_countries_t *policys,
+    const gate_countries_t *users, const gate_facts_t *facts)
 {
-    size_t  i;
-
-    for (i = 0; i < n; i++) {
-        if (list[i].code[0] == code[0] && list[i].code[1] == code[1]) {
-            return 1;
-        }
-    }
-
-    return 0;
+    return gate_country_listed(policys, facts->country, facts->continent)
+           || gate_country_listed(users, facts->country, facts->continent);
 }
 
 

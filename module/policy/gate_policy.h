@@ -81,26 +81,44 @@ typedef struct {
 } gate_quota_fact_t;
 
 
+typedef enum {
+    GATE_COUNTRY = 0,
+    GATE_CONTINENT,
+    GATE_ANYWHERE                   /* every country, and unknown */
+} gate_scope_e;
+
+
+typedef struct {
+    char                     code[2];   /* 0, 0: "unknown" */
+    gate_scope_e             scope;
+} gate_country_t;
+
+
+typedef struct {
+    const gate_country_t    *elts;
+    size_t                   nelts;
+} gate_countries_t;
+
+
 typedef struct {
     gate_certificate_e       certificate;
     unsigned                 user:1;    /* the user key is not empty */
+    unsigned                 exempt:1;  /* from the rules of geography */
+    unsigned                 countries_invalid:1;
     char                     country[2];    /* 0, 0: unknown */
+    char                     continent[2];
+    gate_countries_t         allow;     /* this user's, besides the policy's */
+    gate_countries_t         deny;
     gate_store_e             store;
     gate_quota_fact_t       *quotas;    /* as many as the policy has */
 } gate_facts_t;
 
 
 typedef struct {
-    char                     code[2];   /* 0, 0: "unknown" */
-} gate_country_t;
-
-
-typedef struct {
     gate_certificate_rule_e  certificate;
-    const gate_country_t    *allow;
-    size_t                   nallow;
-    const gate_country_t    *deny;
-    size_t                   ndeny;
+    unsigned                 only_allowed:1;    /* if none is: nobody */
+    gate_countries_t         allow;
+    gate_countries_t         deny;
     uint64_t                 store_down;    /* units that may be borrowed */
     size_t                   nquotas;
 } gate_policy_t;

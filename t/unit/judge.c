@@ -8,14 +8,21 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "gate_country.c"
 #include "gate_judge.c"
 
 
-static const gate_country_t  japan[] = { { "JP" } };
-static const gate_country_t  russia_or_nowhere[] = { { "RU" }, { { 0, 0 } } };
+static const gate_country_t  japan[] = { { "JP", GATE_COUNTRY } };
+static const gate_country_t  russia_or_nowhere[] = {
+    { "RU", GATE_COUNTRY }, { { 0, 0 }, GATE_COUNTRY }
+};
+static const gate_country_t  europe[] = { { "EU", GATE_CONTINENT } };
+static const gate_country_t  anywhere[] = { { { 0, 0 }, GATE_ANYWHERE } };
 
 
 /* a verified user in Japan whose two quotas are held */
@@ -28,9 +35,14 @@ static gate_policy_t         policy;
 static int
 setup(void **state)
 {
-    gate_facts_t   someone = { GATE_CERTIFICATE_VALID, 1, "JP",
-                               GATE_STORE_UP, quotas };
-    gate_policy_t  staff = { GATE_REQUIRED, japan, 1, NULL, 0, 0, 2 };
+    gate_facts_t   someone = {
+        .certificate = GATE_CERTIFICATE_VALID, .user = 1,
+        .country = "JP", .continent = "AS", .quotas = quotas
+    };
+    gate_policy_t  staff = {
+        .certificate = GATE_REQUIRED, .only_allowed = 1,
+        .allow = { japan, 1 }, .nquotas = 2
+    };
 
     (void) state;
 
@@ -165,8 +177,7 @@ unknown_can_be_allowed_by_name(void **state)
 {
     (void) state;
 
-    policy.allow = russia_or_nowhere;
-    policy.nallow = 2;
+    policy.allow = (gate_countries_t) { russia_or_nowhere, 2 };
 
     facts.country[0] = 0;
     facts.country[1] = 0;
@@ -179,7 +190,8 @@ no_list_allows_every_country(void **state)
 {
     (void) state;
 
-    policy.nallow = 0;
+    policy.allow.nelts = 0;
+    policy.only_allowed = 0;
 
     facts.country[0] = 'D';
     facts.country[1] = 'E';
@@ -192,9 +204,211 @@ a_denied_country_is_refused_even_if_allowed(void **state)
 {
     (void) state;
 
-    policy.deny = japan;
-    policy.ndeny = 1;
+    policy.deny = (gate_countries_t) { japan, 1 };
     verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+a_continent_is_all_its_countries(void **state)
+{
+    (void) state;
+
+    policy.allow = (gate_countries_t) { europe, 1 };
+    verdict_is(GATE_DENY, "country");
+
+    facts.country[0] = 'D';
+    facts.country[1] = 'E';
+    facts.continent[0] = 'E';
+    facts.continent[1] = 'U';
+    verdict_is(GATE_PASS, "");
+
+    policy.deny = (gate_countries_t) { europe, 1 };
+    verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+a_country_is_not_the_continent_of_the_same_letters(void **state)
+{
+    (void) state;
+
+    policy.allow = (gate_countries_t) { europe, 1 };
+
+    facts.country[0] = 'E';
+    facts.country[1] = 'U';
+    verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+an_unknown_continent_is_no_continent(void **state)
+{
+    (void) state;
+
+    policy.allow = (gate_countries_t) { europe, 1 };
+
+    facts.continent[0] = 0;
+    facts.continent[1] = 0;
+    verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+a_user_may_have_countries_of_his_own(void **state)
+{
+    (void) state;
+
+    facts.country[0] = 'D';
+    facts.country[1] = 'E';
+    facts.continent[0] = 'E';
+    facts.continent[1] = 'U';
+    verdict_is(GATE_DENY, "country");
+
+    facts.allow = (gate_countries_t) { europe, 1 };
+    verdict_is(GATE_PASS, "");
+
+    facts.deny = (gate_countries_t) { europe, 1 };
+    verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+a_user_whose_own_list_is_empty_has_no_country(void **state)
+{
+    (void) state;
+
+    policy.allow.nelts = 0;
+    verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+any_is_every_country_and_unknown(void **state)
+{
+    (void) state;
+
+    facts.allow = (gate_countries_t) { anywhere, 1 };
+    verdict_is(GATE_PASS, "");
+
+    facts.country[0] = 0;
+    facts.country[1] = 0;
+    verdict_is(GATE_PASS, "");
+
+    policy.deny = (gate_countries_t) { anywhere, 1 };
+    verdict_is(GATE_DENY, "country");
+}
+
+
+static void
+a_list_that_is_none_lets_nobody_in(void **state)
+{
+    (void) state;
+
+    facts.countries_invalid = 1;
+    verdict_is(GATE_DENY, "unavailable");
+}
+
+
+static void
+who_is_exempt_passes_all_rules_of_geography(void **state)
+{
+    (void) state;
+
+    facts.exempt = 1;
+    facts.countries_invalid = 1;
+    facts.country[0] = 'D';
+    policy.deny = (gate_countries_t) { anywhere, 1 };
+    verdict_is(GATE_PASS, "");
+
+    facts.certificate = GATE_CERTIFICATE_NONE;
+    verdict_is(GATE_DENY, "certificate");
+
+    facts.certificate = GATE_CERTIFICATE_VALID;
+    quotas[0].credit = GATE_CREDIT_REFUSED;
+    verdict_is(GATE_DENY, "quota");
+}
+
+
+static void
+words_of_countries(void **state)
+{
+    gate_country_t  country;
+
+    (void) state;
+
+    assert_int_equal(gate_country_read("jP", 2, &country), 0);
+    assert_memory_equal(country.code, "JP", 2);
+    assert_int_equal(country.scope, GATE_COUNTRY);
+
+    assert_int_equal(gate_country_read("unknown", 7, &country), 0);
+    assert_memory_equal(country.code, "\0\0", 2);
+    assert_int_equal(country.scope, GATE_COUNTRY);
+
+    assert_int_equal(gate_country_read("continent:eu", 12, &country), 0);
+    assert_memory_equal(country.code, "EU", 2);
+    assert_int_equal(country.scope, GATE_CONTINENT);
+
+    assert_int_equal(gate_country_read("any", 3, &country), 0);
+    assert_int_equal(country.scope, GATE_ANYWHERE);
+}
+
+
+static void
+other_words_are_no_countries(void **state)
+{
+    size_t          i;
+    gate_country_t  country;
+
+    static const char *const  words[] = {
+        "", "J", "JPN", "J1", "??", "\xc3\x84", "Unknown", "ANY", "continent",
+        "continent:", "continent:E", "continent:XX", "continent:UA",
+        "continent:EUR", "Continent:EU", "continent EU"
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        assert_int_equal(gate_country_read(words[i], strlen(words[i]),
+                                           &country), -1);
+    }
+}
+
+
+/* the number of words, or -1 */
+
+static int
+listed(const char *text)
+{
+    int              rc;
+    size_t           n, len;
+    gate_country_t  *list;
+
+    len = strlen(text);
+    list = malloc(gate_country_room(len) * sizeof(gate_country_t));
+    rc = gate_country_list(text, len, list, &n);
+    free(list);
+
+    return rc == 0 ? (int) n : rc;
+}
+
+
+static void
+a_list_has_commas_or_blanks_between(void **state)
+{
+    (void) state;
+
+    assert_int_equal(listed(""), 0);
+    assert_int_equal(listed(" ,"), 0);
+    assert_int_equal(listed("JP"), 1);
+    assert_int_equal(listed("JP,DE"), 2);
+    assert_int_equal(listed(" JP, DE  continent:EU,\tunknown,"), 4);
+    assert_int_equal(listed("aa bb cc dd ee ff gg hh"), 8);
+    assert_int_equal(listed("J"), -1);
+    assert_int_equal(listed("JP;DE"), -1);
+    assert_int_equal(listed("JP DE x"), -1);
+    assert_int_equal(listed("JP\nDE"), -1);
+    assert_int_equal(listed("Japan"), -1);
 }
 
 
@@ -415,6 +629,20 @@ main(void)
         cmocka_unit_test_setup(no_list_allows_every_country, setup),
         cmocka_unit_test_setup(a_denied_country_is_refused_even_if_allowed,
                                setup),
+        cmocka_unit_test_setup(a_continent_is_all_its_countries, setup),
+        cmocka_unit_test_setup(
+            a_country_is_not_the_continent_of_the_same_letters, setup),
+        cmocka_unit_test_setup(an_unknown_continent_is_no_continent, setup),
+        cmocka_unit_test_setup(a_user_may_have_countries_of_his_own, setup),
+        cmocka_unit_test_setup(a_user_whose_own_list_is_empty_has_no_country,
+                               setup),
+        cmocka_unit_test_setup(any_is_every_country_and_unknown, setup),
+        cmocka_unit_test_setup(a_list_that_is_none_lets_nobody_in, setup),
+        cmocka_unit_test_setup(who_is_exempt_passes_all_rules_of_geography,
+                               setup),
+        cmocka_unit_test(words_of_countries),
+        cmocka_unit_test(other_words_are_no_countries),
+        cmocka_unit_test(a_list_has_commas_or_blanks_between),
         cmocka_unit_test_setup(
             certificate_comes_before_country_and_country_before_quota, setup),
         cmocka_unit_test_setup(who_is_refused_anyway_asks_nobody, setup),
