@@ -75,7 +75,7 @@ stays('ngx_http_request_t', sub { $_[0] =~ m{^module/(report/)?[^/]+$} });
 stays('redisReply',
       sub { $_[0] =~ m{ledger/ngx_http_gate_
                        (link|redis|script|advice|ledger)\.}x });
-stays('gate_mmdb_t', sub { $_[0] =~ m{facts/(gate_mmdb|ngx_http_gate_geo)} });
+stays('MMDB_', sub { $_[0] =~ m{facts/(gate_mmdb|ngx_http_gate_geo)} });
 stays('ngx_shmtx_lock', sub { $_[0] =~ m{ledger/ngx_http_gate_zone\.} });
 
 # No globals but ngx_module_t, const tables, what nginx's interface wants to be

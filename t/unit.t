@@ -19,11 +19,13 @@ my @flags = ('-std=c99', '-O2', '-Wall', '-Wextra', '-Werror',
 
 for my $source (sort glob "$top/t/unit/*.c") {
     my $name = basename($source, '.c');
-    my $cmocka = slurp($source) =~ /<cmocka\.h>/;
+    my $text = slurp($source);
+    my @libraries = ('-lm', $text =~ /<cmocka\.h>/ ? '-lcmocka' : (),
+                            $text =~ /"gate_mmdb\./ ? '-lmaxminddb' : ());
 
     for my $cc (qw(clang gcc)) {
-        is(run($cc, @flags, $source, '-o', "$dir/$name", '-lm',
-               $cmocka ? '-lcmocka' : ()), 0, "$name: compiled by $cc")
+        is(run($cc, @flags, $source, '-o', "$dir/$name", @libraries), 0,
+           "$name: compiled by $cc")
             or diag(slurp("$dir/log"));
     }
 

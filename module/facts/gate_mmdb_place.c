@@ -22,23 +22,24 @@ typedef struct {
 } gate_mmdb_flag_t;
 
 
-static int gate_mmdb_read_code(const gate_mmdb_t *db, uint32_t record,
+static int gate_mmdb_read_code(MMDB_entry_s *record,
     const gate_mmdb_path_t *path, char code[2]);
-static int gate_mmdb_read_city(const gate_mmdb_t *db, uint32_t record,
-    gate_place_t *place);
-static int gate_mmdb_read_asn(const gate_mmdb_t *db, uint32_t record,
-    gate_place_t *place);
-static int gate_mmdb_read_location(const gate_mmdb_t *db, uint32_t record,
-    gate_place_t *place);
-static int gate_mmdb_read_radius(const gate_mmdb_t *db, uint32_t record,
+static int gate_mmdb_read_city(MMDB_entry_s *record, gate_place_t *place);
+static int gate_mmdb_read_asn(MMDB_entry_s *record, gate_place_t *place);
+static int gate_mmdb_read_location(MMDB_entry_s *record, gate_place_t *place);
+static int gate_mmdb_read_radius(MMDB_entry_s *record,
     const gate_mmdb_path_t *path, uint32_t *radius);
-static int gate_mmdb_read_anonymous(const gate_mmdb_t *db, uint32_t record,
+static int gate_mmdb_read_anonymous(MMDB_entry_s *record,
     gate_place_t *place);
-static int gate_mmdb_degrees(const gate_mmdb_value_t *value, double max,
+static int gate_mmdb_find(MMDB_entry_s *record, const char *const *path,
+    MMDB_entry_data_s *value);
+static int gate_mmdb_number(const MMDB_entry_data_s *value,
+    uint32_t *number);
+static int gate_mmdb_flag(const MMDB_entry_data_s *value);
+static int gate_mmdb_degrees(const MMDB_entry_data_s *value, double max,
     double *degrees);
-static int gate_mmdb_decimal(const uint8_t *p, size_t len, double *n);
-static int gate_mmdb_digits(const uint8_t *p, size_t len, uint32_t *n);
-static int gate_mmdb_flag(const gate_mmdb_value_t *value);
+static int gate_mmdb_decimal(const char *p, size_t len, double *n);
+static int gate_mmdb_digits(const char *p, size_t len, uint32_t *n);
 static int gate_mmdb_name(const uint8_t *p, size_t len);
 static size_t gate_mmdb_character(const uint8_t *p, size_t len,
     uint32_t *character);
@@ -127,41 +128,37 @@ static const gate_mmdb_flag_t  gate_mmdb_flags[] = {
 
 
 void
-gate_mmdb_read(const gate_mmdb_t *db, uint32_t record, unsigned fields,
-    gate_place_t *place)
+gate_mmdb_read(MMDB_entry_s *record, unsigned fields, gate_place_t *place)
 {
     if ((fields & GATE_PLACE_COUNTRY)
-        && gate_mmdb_read_code(db, record, gate_mmdb_countries,
-                               place->country))
+        && gate_mmdb_read_code(record, gate_mmdb_countries, place->country))
     {
         place->fields |= GATE_PLACE_COUNTRY;
     }
 
     if ((fields & GATE_PLACE_CONTINENT)
-        && gate_mmdb_read_code(db, record, gate_mmdb_continents,
+        && gate_mmdb_read_code(record, gate_mmdb_continents,
                                place->continent))
     {
         place->fields |= GATE_PLACE_CONTINENT;
     }
 
-    if ((fields & GATE_PLACE_CITY)
-        && gate_mmdb_read_city(db, record, place))
-    {
+    if ((fields & GATE_PLACE_CITY) && gate_mmdb_read_city(record, place)) {
         place->fields |= GATE_PLACE_CITY;
     }
 
-    if ((fields & GATE_PLACE_ASN) && gate_mmdb_read_asn(db, record, place)) {
+    if ((fields & GATE_PLACE_ASN) && gate_mmdb_read_asn(record, place)) {
         place->fields |= GATE_PLACE_ASN;
     }
 
     if ((fields & GATE_PLACE_LOCATION)
-        && gate_mmdb_read_location(db, record, place))
+        && gate_mmdb_read_location(record, place))
     {
         place->fields |= GATE_PLACE_LOCATION;
     }
 
     if ((fields & GATE_PLACE_ANONYMOUS)
-        && gate_mmdb_read_anonymous(db, record, place))
+        && gate_mmdb_read_anonymous(record, place))
     {
         place->fields |= GATE_PLACE_ANONYMOUS;
     }
@@ -169,22 +166,20 @@ gate_mmdb_read(const gate_mmdb_t *db, uint32_t record, unsigned fields,
 
 
 static int
-gate_mmdb_read_code(const gate_mmdb_t *db, uint32_t record,
+gate_mmdb_read_code(MMDB_entry_s *record,
     const gate_mmdb_path_t *path, char code[2])
 {
-    gate_mmdb_value_t  value;
+    MMDB_entry_data_s  value;
 
     for ( /* void */ ; path->path[0]; path++) {
 
-        if (gate_mmdb_find(&db->section, record, path->path, &value)
-            == GATE_MMDB_OK
-            && value.type == GATE_MMDB_STRING
-            && value.size == 2
-            && value.p[0] >= 'A' && value.p[0] <= 'Z'
-            && value.p[1] >= 'A' && value.p[1] <= 'Z')
+        if (gate_mmdb_find(record, path->path, &value)
+            && value.type == MMDB_DATA_TYPE_UTF8_STRING
+            && value.data_size == 2
+            && value.utf8_string[0] >= 'A' && value.utf8_string[0] <= 'Z'
+            && value.utf8_string[1] >= 'A' && value.utf8_string[1] <= 'Z')
         {
-            code[0] = (char) value.p[0];
-            code[1] = (char) value.p[1];
+            memcpy(code, value.utf8_string, 2);
             return 1;
         }
     }
@@ -194,22 +189,21 @@ gate_mmdb_read_code(const gate_mmdb_t *db, uint32_t record,
 
 
 static int
-gate_mmdb_read_city(const gate_mmdb_t *db, uint32_t record,
-    gate_place_t *place)
+gate_mmdb_read_city(MMDB_entry_s *record, gate_place_t *place)
 {
-    gate_mmdb_value_t        value;
+    MMDB_entry_data_s        value;
     const gate_mmdb_path_t  *path;
 
     for (path = gate_mmdb_cities; path->path[0]; path++) {
 
-        if (gate_mmdb_find(&db->section, record, path->path, &value)
-            == GATE_MMDB_OK
-            && value.type == GATE_MMDB_STRING
-            && value.size <= GATE_PLACE_CITY_MAX
-            && gate_mmdb_name(value.p, value.size))
+        if (gate_mmdb_find(record, path->path, &value)
+            && value.type == MMDB_DATA_TYPE_UTF8_STRING
+            && value.data_size <= GATE_PLACE_CITY_MAX
+            && gate_mmdb_name((const uint8_t *) value.utf8_string,
+                              value.data_size))
         {
-            memcpy(place->city, value.p, value.size);
-            place->city_len = value.size;
+            memcpy(place->city, value.utf8_string, value.data_size);
+            place->city_len = value.data_size;
             return 1;
         }
     }
@@ -221,25 +215,24 @@ gate_mmdb_read_city(const gate_mmdb_t *db, uint32_t record,
 /* a number, or "AS" and a number */
 
 static int
-gate_mmdb_read_asn(const gate_mmdb_t *db, uint32_t record,
-    gate_place_t *place)
+gate_mmdb_read_asn(MMDB_entry_s *record, gate_place_t *place)
 {
     uint32_t                 asn;
-    gate_mmdb_value_t        value;
+    MMDB_entry_data_s        value;
     const gate_mmdb_path_t  *path;
 
     for (path = gate_mmdb_asns; path->path[0]; path++) {
 
-        if (gate_mmdb_find(&db->section, record, path->path, &value)
-            != GATE_MMDB_OK)
-        {
+        if (!gate_mmdb_find(record, path->path, &value)) {
             continue;
         }
 
-        if (gate_mmdb_number(&value, &asn) == GATE_MMDB_OK
-            || (value.type == GATE_MMDB_STRING && value.size > 2
-                && value.p[0] == 'A' && value.p[1] == 'S'
-                && gate_mmdb_digits(value.p + 2, value.size - 2, &asn)))
+        if (gate_mmdb_number(&value, &asn)
+            || (value.type == MMDB_DATA_TYPE_UTF8_STRING
+                && value.data_size > 2
+                && memcmp(value.utf8_string, "AS", 2) == 0
+                && gate_mmdb_digits(value.utf8_string + 2,
+                                    value.data_size - 2, &asn)))
         {
             place->asn = asn;
             return asn != 0;
@@ -253,20 +246,17 @@ gate_mmdb_read_asn(const gate_mmdb_t *db, uint32_t record,
 /* both degrees of one source, or none */
 
 static int
-gate_mmdb_read_location(const gate_mmdb_t *db, uint32_t record,
-    gate_place_t *place)
+gate_mmdb_read_location(MMDB_entry_s *record, gate_place_t *place)
 {
     double                   latitude, longitude;
-    gate_mmdb_value_t        value;
+    MMDB_entry_data_s        value;
     const gate_mmdb_path_t  *path;
 
     for (path = gate_mmdb_locations; path->path[0]; path += 3) {
 
-        if (gate_mmdb_find(&db->section, record, path[0].path, &value)
-            != GATE_MMDB_OK
+        if (!gate_mmdb_find(record, path[0].path, &value)
             || !gate_mmdb_degrees(&value, 90, &latitude)
-            || gate_mmdb_find(&db->section, record, path[1].path, &value)
-               != GATE_MMDB_OK
+            || !gate_mmdb_find(record, path[1].path, &value)
             || !gate_mmdb_degrees(&value, 180, &longitude))
         {
             continue;
@@ -276,7 +266,7 @@ gate_mmdb_read_location(const gate_mmdb_t *db, uint32_t record,
         place->longitude = longitude;
         place->radius = 0;
 
-        (void) gate_mmdb_read_radius(db, record, &path[2], &place->radius);
+        (void) gate_mmdb_read_radius(record, &path[2], &place->radius);
 
         return 1;
     }
@@ -286,28 +276,27 @@ gate_mmdb_read_location(const gate_mmdb_t *db, uint32_t record,
 
 
 static int
-gate_mmdb_read_radius(const gate_mmdb_t *db, uint32_t record,
+gate_mmdb_read_radius(MMDB_entry_s *record,
     const gate_mmdb_path_t *path, uint32_t *radius)
 {
-    gate_mmdb_value_t  value;
+    MMDB_entry_data_s  value;
 
-    return gate_mmdb_find(&db->section, record, path->path, &value)
-           == GATE_MMDB_OK
-           && (gate_mmdb_number(&value, radius) == GATE_MMDB_OK
-               || (value.type == GATE_MMDB_STRING
-                   && gate_mmdb_digits(value.p, value.size, radius)));
+    return gate_mmdb_find(record, path->path, &value)
+           && (gate_mmdb_number(&value, radius)
+               || (value.type == MMDB_DATA_TYPE_UTF8_STRING
+                   && gate_mmdb_digits(value.utf8_string, value.data_size,
+                                       radius)));
 }
 
 
 /* known if any flag is there, raised or not */
 
 static int
-gate_mmdb_read_anonymous(const gate_mmdb_t *db, uint32_t record,
-    gate_place_t *place)
+gate_mmdb_read_anonymous(MMDB_entry_s *record, gate_place_t *place)
 {
     int                      known;
     unsigned                 anonymous;
-    gate_mmdb_value_t        value;
+    MMDB_entry_data_s        value;
     const gate_mmdb_flag_t  *flag;
 
     known = 0;
@@ -315,9 +304,7 @@ gate_mmdb_read_anonymous(const gate_mmdb_t *db, uint32_t record,
 
     for (flag = gate_mmdb_flags; flag->path[0]; flag++) {
 
-        if (gate_mmdb_find(&db->section, record, flag->path, &value)
-            != GATE_MMDB_OK)
-        {
+        if (!gate_mmdb_find(record, flag->path, &value)) {
             continue;
         }
 
@@ -344,64 +331,93 @@ gate_mmdb_read_anonymous(const gate_mmdb_t *db, uint32_t record,
 }
 
 
+static int
+gate_mmdb_find(MMDB_entry_s *record, const char *const *path,
+    MMDB_entry_data_s *value)
+{
+    return MMDB_aget_value(record, value, path) == MMDB_SUCCESS
+           && value->has_data;
+}
+
+
+/* an unsigned one, of up to 32 bits */
+
+static int
+gate_mmdb_number(const MMDB_entry_data_s *value, uint32_t *number)
+{
+    switch (value->type) {
+
+    case MMDB_DATA_TYPE_UINT16:
+        *number = value->uint16;
+        return 1;
+
+    case MMDB_DATA_TYPE_UINT32:
+        *number = value->uint32;
+        return 1;
+
+    case MMDB_DATA_TYPE_UINT64:
+
+        if (value->uint64 > UINT32_MAX) {
+            return 0;
+        }
+
+        *number = (uint32_t) value->uint64;
+        return 1;
+
+    default:
+        return 0;
+    }
+}
+
+
 /* 1, 0, or -1 for what is no flag; IPinfo writes "true" and "" */
 
 static int
-gate_mmdb_flag(const gate_mmdb_value_t *value)
+gate_mmdb_flag(const MMDB_entry_data_s *value)
 {
-    if (value->type == GATE_MMDB_BOOLEAN) {
-        return value->size;
+    if (value->type == MMDB_DATA_TYPE_BOOLEAN) {
+        return value->boolean;
     }
 
-    if (value->type != GATE_MMDB_STRING) {
+    if (value->type != MMDB_DATA_TYPE_UTF8_STRING) {
         return -1;
     }
 
-    if (value->size == 0
-        || (value->size == 5 && memcmp(value->p, "false", 5) == 0))
+    if (value->data_size == 0
+        || (value->data_size == 5
+            && memcmp(value->utf8_string, "false", 5) == 0))
     {
         return 0;
     }
 
-    return value->size == 4 && memcmp(value->p, "true", 4) == 0 ? 1 : -1;
+    return value->data_size == 4 && memcmp(value->utf8_string, "true", 4) == 0
+           ? 1 : -1;
 }
 
 
 static int
-gate_mmdb_degrees(const gate_mmdb_value_t *value, double max, double *degrees)
+gate_mmdb_degrees(const MMDB_entry_data_s *value, double max, double *degrees)
 {
-    float     f;
-    size_t    i;
-    uint32_t  single;
-    uint64_t  bits;
+    switch (value->type) {
 
-    if (value->type == GATE_MMDB_STRING) {
+    case MMDB_DATA_TYPE_DOUBLE:
+        *degrees = value->double_value;
+        break;
 
-        if (!gate_mmdb_decimal(value->p, value->size, degrees)) {
+    case MMDB_DATA_TYPE_FLOAT:
+        *degrees = value->float_value;
+        break;
+
+    case MMDB_DATA_TYPE_UTF8_STRING:
+
+        if (!gate_mmdb_decimal(value->utf8_string, value->data_size, degrees))
+        {
             return 0;
         }
 
-    } else if (value->type == GATE_MMDB_DOUBLE
-               || value->type == GATE_MMDB_FLOAT)
-    {
-        /* IEEE 754, in network order */
+        break;
 
-        bits = 0;
-
-        for (i = 0; i < value->size; i++) {
-            bits = bits << 8 | value->p[i];
-        }
-
-        if (value->type == GATE_MMDB_DOUBLE) {
-            memcpy(degrees, &bits, sizeof(double));
-
-        } else {
-            single = (uint32_t) bits;
-            memcpy(&f, &single, sizeof(float));
-            *degrees = f;
-        }
-
-    } else {
+    default:
         return 0;
     }
 
@@ -414,7 +430,7 @@ gate_mmdb_degrees(const gate_mmdb_value_t *value, double max, double *degrees)
 /* "-139.6917": up to 3 digits, and 15 behind the point */
 
 static int
-gate_mmdb_decimal(const uint8_t *p, size_t len, double *n)
+gate_mmdb_decimal(const char *p, size_t len, double *n)
 {
     double  unit;
     size_t  i, digits, point;
@@ -446,7 +462,7 @@ gate_mmdb_decimal(const uint8_t *p, size_t len, double *n)
 
 
 static int
-gate_mmdb_digits(const uint8_t *p, size_t len, uint32_t *n)
+gate_mmdb_digits(const char *p, size_t len, uint32_t *n)
 {
     size_t    i;
     uint64_t  sum;

@@ -1,9 +1,9 @@
 /*
- * The set of databases: opened at configuration, asked by workers.  Decides
- * nothing and caches nothing.
+ * The set of databases: opened at configuration, asked by workers through
+ * libmaxminddb.  Decides nothing and caches nothing.
  *
- * A file is never mapped where its owner could truncate it, which would kill
- * the workers that read it (SIGBUS): what is asked is the copy in a store.
+ * The library maps its file, and who reads what is mapped is killed (SIGBUS)
+ * when its owner truncates it: what is asked is the copy in a store.
  */
 
 
@@ -23,8 +23,6 @@ typedef struct ngx_http_gate_geo_database_s  ngx_http_gate_geo_database_t;
 
 struct ngx_http_gate_geo_database_s {
     ngx_http_gate_geo_watch_t      watch;
-    gate_mmdb_t                    mmdb;
-    ngx_uint_t                     generation;  /* that mmdb is of */
     ngx_http_gate_geo_database_t  *next;
 };
 
@@ -37,9 +35,8 @@ struct ngx_http_gate_geo_s {
 static void ngx_http_gate_geo_close(void *data);
 static char *ngx_http_gate_geo_load(ngx_conf_t *cf,
     ngx_http_gate_geo_watch_t *watch);
-static void ngx_http_gate_geo_follow(ngx_http_gate_geo_database_t *db);
-static ngx_uint_t ngx_http_gate_geo_address(const struct sockaddr *sa,
-    const u_char **address);
+static const struct sockaddr *ngx_http_gate_geo_address(
+    const struct sockaddr *sa, struct sockaddr_in *sin);
 
 
 ngx_http_gate_geo_t *
@@ -194,9 +191,9 @@ ngx_http_gate_geo_serve(ngx_http_gate_geo_t *geo, ngx_log_t *log)
 
         /* who cannot tell where a request is from must not serve it */
 
-        if (db->watch.store.map == NULL) {
+        if (db->watch.store.generation == 0) {
             ngx_log_error(NGX_LOG_EMERG, log, ngx_errno,
-                          "mapping the geo database \"%V\" failed",
+                          "opening the geo database \"%V\" failed",
                           &db->watch.file);
             return NGX_ERROR;
         }
@@ -228,30 +225,11 @@ ngx_http_gate_geo_generation(ngx_http_gate_geo_t *geo)
     generation = 0;
 
     for (db = geo->databases; db; db = db->next) {
-        ngx_http_gate_geo_follow(db);
-        generation += db->generation;
+        (void) ngx_http_gate_geo_store_follow(&db->watch.store);
+        generation += db->watch.store.generation;
     }
 
     return generation;
-}
-
-
-static void
-ngx_http_gate_geo_follow(ngx_http_gate_geo_database_t *db)
-{
-    ngx_http_gate_geo_store_t  *store;
-
-    store = &db->watch.store;
-
-    (void) ngx_http_gate_geo_store_follow(store);
-
-    if (db->generation != store->generation) {
-        db->generation = store->generation;
-
-        /* it could be opened when it was loaded */
-
-        (void) gate_mmdb_open(&db->mmdb, store->map, store->size);
-    }
 }
 
 
@@ -259,39 +237,46 @@ void
 ngx_http_gate_geo_read(ngx_http_gate_geo_t *geo, const struct sockaddr *sa,
     ngx_uint_t fields, gate_place_t *place)
 {
-    uint32_t                       record;
-    ngx_uint_t                     bits, rest;
-    const u_char                  *address;
+    int                            rc;
+    ngx_uint_t                     rest;
+    struct sockaddr_in             sin;
+    MMDB_lookup_result_s           result;
+    ngx_http_gate_geo_store_t     *store;
     ngx_http_gate_geo_database_t  *db;
 
-    bits = ngx_http_gate_geo_address(sa, &address);
+    sa = ngx_http_gate_geo_address(sa, &sin);
 
-    if (bits == 0) {
+    if (sa == NULL) {
         return;
     }
 
     for (db = geo->databases; db; db = db->next) {
 
-        ngx_http_gate_geo_follow(db);
+        store = &db->watch.store;
+        (void) ngx_http_gate_geo_store_follow(store);
 
         rest = fields & ~place->fields;
 
-        if (rest
-            && gate_mmdb_lookup(&db->mmdb, address, bits, &record)
-               == GATE_MMDB_OK)
-        {
-            gate_mmdb_read(&db->mmdb, record, rest, place);
+        if (rest == 0) {
+            continue;
+        }
+
+        /* an IPv6 address in an IPv4 database is an error, not a fault */
+
+        result = MMDB_lookup_sockaddr(&store->mmdb, sa, &rc);
+
+        if (rc == MMDB_SUCCESS && result.found_entry) {
+            gate_mmdb_read(&result.entry, rest, place);
         }
     }
 }
 
 
-/* the bits of an address; 0: it is on no net */
+/* the address as the library wants it; NULL: it is on no net */
 
-static ngx_uint_t
-ngx_http_gate_geo_address(const struct sockaddr *sa, const u_char **address)
+static const struct sockaddr *
+ngx_http_gate_geo_address(const struct sockaddr *sa, struct sockaddr_in *sin)
 {
-    const struct sockaddr_in   *sin;
 #if (NGX_HAVE_INET6)
     const struct sockaddr_in6  *sin6;
 #endif
@@ -299,24 +284,24 @@ ngx_http_gate_geo_address(const struct sockaddr *sa, const u_char **address)
     switch (sa->sa_family) {
 
     case AF_INET:
-        sin = (const struct sockaddr_in *) sa;
-        *address = (const u_char *) &sin->sin_addr;
-        return 32;
+        return sa;
 
 #if (NGX_HAVE_INET6)
     case AF_INET6:
         sin6 = (const struct sockaddr_in6 *) sa;
 
-        if (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
-            *address = &sin6->sin6_addr.s6_addr[12];
-            return 32;
+        if (!IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr)) {
+            return sa;
         }
 
-        *address = sin6->sin6_addr.s6_addr;
-        return 128;
+        ngx_memzero(sin, sizeof(struct sockaddr_in));
+        sin->sin_family = AF_INET;
+        ngx_memcpy(&sin->sin_addr, &sin6->sin6_addr.s6_addr[12], 4);
+
+        return (const struct sockaddr *) sin;
 #endif
 
     default:
-        return 0;
+        return NULL;
     }
 }

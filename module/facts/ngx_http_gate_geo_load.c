@@ -23,6 +23,7 @@ static ngx_int_t ngx_http_gate_geo_load_copy(ngx_http_gate_geo_load_t *load);
 static void ngx_http_gate_geo_load_ahead(ngx_http_gate_geo_load_t *load);
 static ngx_int_t ngx_http_gate_geo_load_copied(
     ngx_http_gate_geo_load_t *load);
+static ngx_int_t ngx_http_gate_geo_load_mmdb(ngx_http_gate_geo_load_t *load);
 static ngx_int_t ngx_http_gate_geo_load_publish(
     ngx_http_gate_geo_load_t *load);
 static ngx_int_t ngx_http_gate_geo_load_bad(ngx_http_gate_geo_load_t *load,
@@ -71,7 +72,7 @@ ngx_int_t
 ngx_http_gate_geo_load_begin(ngx_http_gate_geo_load_t *load,
     ngx_http_gate_geo_store_t *store, ngx_fd_t to, ngx_str_t *file)
 {
-    ngx_memzero(load, offsetof(ngx_http_gate_geo_load_t, check));
+    ngx_memzero(load, offsetof(ngx_http_gate_geo_load_t, mmdb));
 
     load->file = file;
     load->store = store;
@@ -133,7 +134,7 @@ ngx_http_gate_geo_load_step(ngx_http_gate_geo_load_t *load)
 {
     int  rc;
 
-    if (load->map == NULL) {
+    if (!load->open) {
 
         if (ngx_http_gate_geo_load_copy(load) != NGX_OK) {
             return NGX_ERROR;
@@ -212,9 +213,6 @@ ngx_http_gate_geo_load_ahead(ngx_http_gate_geo_load_t *load)
 static ngx_int_t
 ngx_http_gate_geo_load_copied(ngx_http_gate_geo_load_t *load)
 {
-    int                        rc;
-    void                      *map;
-    gate_mmdb_t                db;
     ngx_file_info_t            fi;
     ngx_http_gate_geo_mark_t   mark;
 
@@ -237,23 +235,43 @@ ngx_http_gate_geo_load_copied(ngx_http_gate_geo_load_t *load)
         return NGX_ERROR;
     }
 
+    return ngx_http_gate_geo_load_mmdb(load);
+}
+
+
+static ngx_int_t
+ngx_http_gate_geo_load_mmdb(ngx_http_gate_geo_load_t *load)
+{
+    int     rc;
+    void   *map;
+
     map = mmap(NULL, load->mark.size, PROT_READ, MAP_SHARED, load->to, 0);
 
     if (map == MAP_FAILED) {
         return ngx_http_gate_geo_load_failed(load, "mmap()");
     }
 
-    load->map = map;
+    rc = gate_mmdb_metadata(map, load->mark.size);
 
-    rc = gate_mmdb_open(&db, load->map, load->mark.size);
+    (void) munmap(map, load->mark.size);
 
-    if (rc != GATE_MMDB_OK) {
-        return ngx_http_gate_geo_load_bad(load, gate_mmdb_fault(rc));
+    if (rc == GATE_MMDB_OK) {
+        rc = gate_mmdb_open(&load->mmdb, load->to);
+        load->open = (rc == GATE_MMDB_OK);
     }
 
-    gate_mmdb_check_init(&load->check, &db, load->store->shared->fields);
+    if (rc == GATE_MMDB_FAILED) {
+        return ngx_http_gate_geo_load_failed(load, "MMDB_open()");
+    }
 
-    return NGX_AGAIN;
+    if (rc == GATE_MMDB_OK) {
+        rc = gate_mmdb_check_init(&load->check, &load->mmdb,
+                                  load->store->shared->fields);
+    }
+
+    return rc == GATE_MMDB_OK
+           ? NGX_AGAIN
+           : ngx_http_gate_geo_load_bad(load, gate_mmdb_fault(rc));
 }
 
 
@@ -310,8 +328,8 @@ ngx_http_gate_geo_load_failed(ngx_http_gate_geo_load_t *load,
 void
 ngx_http_gate_geo_load_close(ngx_http_gate_geo_load_t *load)
 {
-    if (load->map) {
-        (void) munmap(load->map, load->mark.size);
+    if (load->open) {
+        MMDB_close(&load->mmdb);
     }
 
     if (load->from != NGX_INVALID_FILE) {

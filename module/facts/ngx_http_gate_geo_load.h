@@ -32,7 +32,8 @@ typedef struct {
     ngx_fd_t                      to;
     off_t                         done;
     u_char                       *buffer;
-    u_char                       *map;      /* once it is copied */
+    ngx_uint_t                    open;     /* once it is copied: mmdb */
+    MMDB_s                        mmdb;
     gate_mmdb_check_t             check;
 
     /* at the end: */

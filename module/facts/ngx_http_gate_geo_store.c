@@ -9,9 +9,10 @@
 
 
 static ngx_fd_t ngx_http_gate_geo_store_private(ngx_log_t *log);
-static ngx_int_t ngx_http_gate_geo_store_map(
+static ngx_int_t ngx_http_gate_geo_store_open(
     ngx_http_gate_geo_store_t *store, ngx_uint_t generation);
-static ngx_int_t ngx_http_gate_geo_store_lock(ngx_fd_t fd, ngx_int_t type);
+static ngx_int_t ngx_http_gate_geo_store_lock(
+    ngx_http_gate_geo_store_t *store, ngx_uint_t generation, ngx_int_t type);
 
 
 ngx_int_t
@@ -22,8 +23,8 @@ ngx_http_gate_geo_store_create(ngx_http_gate_geo_store_t *store,
 
     store->fd[0] = NGX_INVALID_FILE;
     store->fd[1] = NGX_INVALID_FILE;
+    store->locks = NGX_INVALID_FILE;
     store->generation = 0;
-    store->map = NULL;
 
     store->shared = mmap(NULL, sizeof(ngx_http_gate_geo_shared_t),
                          PROT_READ|PROT_WRITE, MAP_ANON|MAP_SHARED, -1, 0);
@@ -42,7 +43,9 @@ ngx_http_gate_geo_store_create(ngx_http_gate_geo_store_t *store,
         }
     }
 
-    return NGX_OK;
+    store->locks = ngx_http_gate_geo_store_private(log);
+
+    return store->locks == NGX_INVALID_FILE ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -80,6 +83,12 @@ ngx_http_gate_geo_store_private(ngx_log_t *log)
                       "fcntl(FD_CLOEXEC) failed");
     }
 
+    /* workers, which are another user, open it anew */
+
+    if (fchmod(fd, 0444) == -1) {
+        ngx_log_error(NGX_LOG_WARN, log, ngx_errno, "fchmod() failed");
+    }
+
     return fd;
 }
 
@@ -89,9 +98,9 @@ ngx_http_gate_geo_store_close(ngx_http_gate_geo_store_t *store)
 {
     ngx_uint_t  i;
 
-    if (store->map) {
-        (void) munmap(store->map, store->size);
-        store->map = NULL;
+    if (store->generation) {
+        MMDB_close(&store->mmdb);
+        store->generation = 0;
     }
 
     for (i = 0; i < 2; i++) {
@@ -99,6 +108,11 @@ ngx_http_gate_geo_store_close(ngx_http_gate_geo_store_t *store)
             (void) ngx_close_file(store->fd[i]);
             store->fd[i] = NGX_INVALID_FILE;
         }
+    }
+
+    if (store->locks != NGX_INVALID_FILE) {
+        (void) ngx_close_file(store->locks);
+        store->locks = NGX_INVALID_FILE;
     }
 
     if (store->shared) {
@@ -111,7 +125,6 @@ ngx_http_gate_geo_store_close(ngx_http_gate_geo_store_t *store)
 ngx_int_t
 ngx_http_gate_geo_store_follow(ngx_http_gate_geo_store_t *store)
 {
-    ngx_fd_t    fd;
     ngx_int_t   rc;
     ngx_uint_t  generation;
 
@@ -121,24 +134,23 @@ ngx_http_gate_geo_store_follow(ngx_http_gate_geo_store_t *store)
         return NGX_DECLINED;
     }
 
-    /* not the file that is mapped: as that is locked, nobody published it */
+    /* not the file that is open: as that is locked, nobody published it */
 
-    fd = store->fd[generation & 1];
-    rc = ngx_http_gate_geo_store_lock(fd, F_RDLCK);
+    rc = ngx_http_gate_geo_store_lock(store, generation, F_RDLCK);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
     if (store->shared->generation != generation) {
-        (void) ngx_http_gate_geo_store_lock(fd, F_UNLCK);
+        (void) ngx_http_gate_geo_store_lock(store, generation, F_UNLCK);
         return NGX_BUSY;
     }
 
-    rc = ngx_http_gate_geo_store_map(store, generation);
+    rc = ngx_http_gate_geo_store_open(store, generation);
 
     if (rc != NGX_OK) {
-        (void) ngx_http_gate_geo_store_lock(fd, F_UNLCK);
+        (void) ngx_http_gate_geo_store_lock(store, generation, F_UNLCK);
     }
 
     return rc;
@@ -146,33 +158,24 @@ ngx_http_gate_geo_store_follow(ngx_http_gate_geo_store_t *store)
 
 
 static ngx_int_t
-ngx_http_gate_geo_store_map(ngx_http_gate_geo_store_t *store,
+ngx_http_gate_geo_store_open(ngx_http_gate_geo_store_t *store,
     ngx_uint_t generation)
 {
-    void             *map;
-    ngx_fd_t          fd;
-    ngx_file_info_t   fi;
+    MMDB_s  mmdb;
 
-    fd = store->fd[generation & 1];
+    /* it could be opened when it was loaded: a failure is one of ours */
 
-    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+    if (gate_mmdb_open(&mmdb, store->fd[generation & 1]) != GATE_MMDB_OK) {
         return NGX_ERROR;
     }
 
-    map = mmap(NULL, ngx_file_size(&fi), PROT_READ, MAP_SHARED, fd, 0);
-
-    if (map == MAP_FAILED) {
-        return NGX_ERROR;
-    }
-
-    if (store->map) {
-        (void) munmap(store->map, store->size);
-        (void) ngx_http_gate_geo_store_lock(store->fd[store->generation & 1],
+    if (store->generation) {
+        MMDB_close(&store->mmdb);
+        (void) ngx_http_gate_geo_store_lock(store, store->generation,
                                             F_UNLCK);
     }
 
-    store->map = map;
-    store->size = ngx_file_size(&fi);
+    store->mmdb = mmdb;
     store->generation = generation;
 
     return NGX_OK;
@@ -190,20 +193,20 @@ ngx_http_gate_geo_store_claim(ngx_http_gate_geo_store_t *store, ngx_fd_t *fd)
 
     /* a lock of one's own is no obstacle: never claim what oneself reads */
 
-    if (store->map && store->generation != generation) {
+    if (store->generation && store->generation != generation) {
         return NGX_BUSY;
     }
 
     *fd = store->fd[(generation + 1) & 1];
 
-    rc = ngx_http_gate_geo_store_lock(*fd, F_WRLCK);
+    rc = ngx_http_gate_geo_store_lock(store, generation + 1, F_WRLCK);
 
     if (rc != NGX_OK) {
         return rc;
     }
 
     if (store->shared->generation != generation) {
-        (void) ngx_http_gate_geo_store_lock(*fd, F_UNLCK);
+        (void) ngx_http_gate_geo_store_lock(store, generation + 1, F_UNLCK);
         return NGX_BUSY;
     }
 
@@ -223,20 +226,18 @@ ngx_http_gate_geo_store_claim(ngx_http_gate_geo_store_t *store, ngx_fd_t *fd)
 void
 ngx_http_gate_geo_store_publish(ngx_http_gate_geo_store_t *store)
 {
-    ngx_fd_t    fd;
     ngx_uint_t  generation;
 
     generation = store->shared->generation + 1;
-    fd = store->fd[generation & 1];
 
     /* may be read, and not be claimed, before it is said to be in use */
 
-    (void) ngx_http_gate_geo_store_lock(fd, F_RDLCK);
+    (void) ngx_http_gate_geo_store_lock(store, generation, F_RDLCK);
 
     ngx_memory_barrier();
     store->shared->generation = generation;
 
-    (void) ngx_http_gate_geo_store_lock(fd, F_UNLCK);
+    (void) ngx_http_gate_geo_store_lock(store, generation, F_UNLCK);
 }
 
 
@@ -247,13 +248,13 @@ ngx_http_gate_geo_store_release(ngx_http_gate_geo_store_t *store)
 
     generation = store->shared->generation;
 
-    (void) ngx_http_gate_geo_store_lock(store->fd[(generation + 1) & 1],
-                                        F_UNLCK);
+    (void) ngx_http_gate_geo_store_lock(store, generation + 1, F_UNLCK);
 }
 
 
 static ngx_int_t
-ngx_http_gate_geo_store_lock(ngx_fd_t fd, ngx_int_t type)
+ngx_http_gate_geo_store_lock(ngx_http_gate_geo_store_t *store,
+    ngx_uint_t generation, ngx_int_t type)
 {
     struct flock  lock;
 
@@ -261,9 +262,10 @@ ngx_http_gate_geo_store_lock(ngx_fd_t fd, ngx_int_t type)
 
     lock.l_type = type;
     lock.l_whence = SEEK_SET;
+    lock.l_start = generation & 1;
     lock.l_len = 1;
 
-    while (fcntl(fd, F_SETLK, &lock) == -1) {
+    while (fcntl(store->locks, F_SETLK, &lock) == -1) {
 
         if (ngx_errno == NGX_EAGAIN || ngx_errno == NGX_EACCES) {
             return NGX_BUSY;

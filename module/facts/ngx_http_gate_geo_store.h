@@ -3,9 +3,11 @@
  * name, truncate or change.  All workers read the one in use; one of them may
  * claim the other, fill it, and publish it, and then everybody follows.
  *
- * Who reads a file holds a read lock on it, who fills it a write lock
+ * Who reads a file holds a read lock for it, who fills it a write lock
  * (fcntl(), by process): so the one that is filled is read by nobody, and what
- * a worker held that was killed is free again.
+ * a worker held that was killed is free again.  The locks are those of a third
+ * file: libmaxminddb opens and closes the one it maps, and a process that
+ * closes a file loses all its locks of it.
  */
 
 
@@ -15,6 +17,8 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+
+#include "gate_mmdb.h"
 
 
 /* a state of the administrator's file, padded with zeros: for memcmp() */
@@ -45,11 +49,11 @@ typedef struct {
 typedef struct {
     ngx_http_gate_geo_shared_t   *shared;
     ngx_fd_t                      fd[2];
+    ngx_fd_t                      locks;        /* byte 0 and 1: for fd[] */
 
     /* of this process: */
-    ngx_uint_t                    generation;   /* 0: none is mapped */
-    u_char                       *map;
-    size_t                        size;
+    ngx_uint_t                    generation;   /* 0: none is open */
+    MMDB_s                        mmdb;
 } ngx_http_gate_geo_store_t;
 
 
@@ -59,8 +63,8 @@ ngx_int_t ngx_http_gate_geo_store_create(ngx_http_gate_geo_store_t *store,
 void ngx_http_gate_geo_store_close(ngx_http_gate_geo_store_t *store);
 
 /*
- * Maps what is in use, if this process does not already, instead of what it
- * had.  NGX_OK: there is a new map; NGX_DECLINED: nothing is new; NGX_BUSY or
+ * Opens what is in use, if this process has not already, instead of what it
+ * had.  NGX_OK: there is a new one; NGX_DECLINED: nothing is new; NGX_BUSY or
  * NGX_ERROR (ngx_errno says why): the old one stays, try again.
  */
 ngx_int_t ngx_http_gate_geo_store_follow(ngx_http_gate_geo_store_t *store);

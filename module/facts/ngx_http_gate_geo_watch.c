@@ -99,7 +99,7 @@ ngx_http_gate_geo_watch_look(ngx_http_gate_geo_watch_t *watch)
 
     if (ngx_http_gate_geo_store_follow(&watch->store) == NGX_ERROR) {
         ngx_log_error(NGX_LOG_ERR, watch->event.log, ngx_errno,
-                      "mapping the new geo database \"%V\" failed, "
+                      "opening the new geo database \"%V\" failed, "
                       "this worker keeps the old one", &watch->file);
     }
 

@@ -1,14 +1,19 @@
 /*
- * Any bytes as a database: opened, checked, and asked for addresses and all
- * their fields, also when the check refuses them.  Whatever they are, nothing
- * outside of them is read, each call ends, and a place has only what its
- * contract says.
+ * Any bytes as a database: opened and checked, and, if they are found sound,
+ * asked for addresses and all their fields through libmaxminddb.  Whatever they
+ * are, nothing behind their end is read, each call ends, and a place has only
+ * what its contract says.
  */
 
 
+#define _GNU_SOURCE     /* memfd_create() */
+
+#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "gate_mmdb.h"
 
@@ -16,14 +21,19 @@
 /* pieces of a check, more than any input of the fuzzer may need */
 #define ROUNDS  100000
 
+#define PAGE    4096
+#define ROOM    (16 * PAGE)
+
 
 static int
-sound(const gate_mmdb_t *db)
+sound(const MMDB_s *db)
 {
     int                       rc, rounds;
     static gate_mmdb_check_t  check;
 
-    gate_mmdb_check_init(&check, db, 0);
+    if (gate_mmdb_check_init(&check, db, 0) != GATE_MMDB_OK) {
+        return 0;
+    }
 
     for (rounds = 0; rounds < ROUNDS; rounds++) {
         rc = gate_mmdb_check(&check, 1000);
@@ -38,28 +48,23 @@ sound(const gate_mmdb_t *db)
 
 
 static void
-look(const gate_mmdb_t *db, const uint8_t *address, unsigned bits,
-    int is_sound)
+look(const MMDB_s *db, const struct sockaddr *sa)
 {
-    int           rc;
-    size_t        i;
-    uint32_t      record;
-    gate_place_t  place;
+    int                    rc;
+    size_t                 i;
+    gate_place_t           place;
+    MMDB_lookup_result_s   result;
 
-    rc = gate_mmdb_lookup(db, address, bits, &record);
+    result = MMDB_lookup_sockaddr(db, sa, &rc);
 
-    if (rc != GATE_MMDB_OK) {
+    if (rc != MMDB_SUCCESS || !result.found_entry) {
         return;
-    }
-
-    if (is_sound && record >= db->section.size) {
-        abort();
     }
 
     memset(&place, 0xff, sizeof(place));
     place.fields = 0;
 
-    gate_mmdb_read(db, record, GATE_PLACE_ALL, &place);
+    gate_mmdb_read(&result.entry, GATE_PLACE_ALL, &place);
 
     if ((place.fields & GATE_PLACE_COUNTRY)
         && (place.country[0] < 'A' || place.country[0] > 'Z'
@@ -90,27 +95,86 @@ look(const gate_mmdb_t *db, const uint8_t *address, unsigned bits,
 }
 
 
+/* a copy that ends where nothing is mapped */
+
+static uint8_t *
+walled(const uint8_t *data, size_t size)
+{
+    static uint8_t  *room;
+
+    if (room == NULL) {
+        room = mmap(NULL, ROOM + PAGE, PROT_READ|PROT_WRITE,
+                    MAP_PRIVATE|MAP_ANONYMOUS, -1, 0);
+
+        if (room == MAP_FAILED
+            || mprotect(room + ROOM, PAGE, PROT_NONE) == -1)
+        {
+            abort();
+        }
+    }
+
+    return memcpy(room + ROOM - size, data, size);
+}
+
+
+static int
+opened(MMDB_s *db, const uint8_t *data, size_t size)
+{
+    static int  fd = -1;
+
+    if (fd == -1) {
+        fd = memfd_create("mmdb", 0);
+    }
+
+    if (ftruncate(fd, 0) == -1
+        || pwrite(fd, data, size, 0) != (ssize_t) size)
+    {
+        abort();
+    }
+
+    return gate_mmdb_open(db, fd) == GATE_MMDB_OK;
+}
+
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int          is_sound;
-    size_t       i;
-    uint8_t      address[16];
-    gate_mmdb_t  db;
+    size_t                i;
+    MMDB_s                db, wall;
+    struct sockaddr_in    sin;
+    struct sockaddr_in6   sin6;
 
-    if (gate_mmdb_open(&db, data, size) != GATE_MMDB_OK) {
+    if (size > ROOM) {
         return 0;
     }
 
-    is_sound = sound(&db);
+    data = walled(data, size);
 
-    for (i = 0; i < 16; i++) {
-        memset(address, (int) (i * 17), sizeof(address));
-        memcpy(address, data, size < i ? size : i);
-
-        look(&db, address, 32, is_sound);
-        look(&db, address, 128, is_sound);
+    if (gate_mmdb_metadata(data, size) != GATE_MMDB_OK
+        || !opened(&db, data, size))
+    {
+        return 0;
     }
+
+    wall = db;
+    wall.file_content = data;
+    wall.data_section = data + (db.data_section - db.file_content);
+
+    memset(&sin, 0, sizeof(sin));
+    memset(&sin6, 0, sizeof(sin6));
+    sin.sin_family = AF_INET;
+    sin6.sin6_family = AF_INET6;
+
+    for (i = sound(&wall) ? 0 : 16; i < 16; i++) {
+        memset(&sin6.sin6_addr, (int) (i * 17), 16);
+        memcpy(&sin6.sin6_addr, data, size < i ? size : i);
+        memcpy(&sin.sin_addr, &sin6.sin6_addr, 4);
+
+        look(&wall, (struct sockaddr *) &sin);
+        look(&wall, (struct sockaddr *) &sin6);
+    }
+
+    MMDB_close(&db);
 
     return 0;
 }

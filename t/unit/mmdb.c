@@ -1,11 +1,14 @@
 /*
- * The reader of databases: what each type, size and pointer means, which
- * fields make a place, and that damage is found and nothing else is read.
+ * Databases through the check and libmaxminddb: that each type, size and
+ * pointer is known to both, which fields make a place, and that damage is
+ * found before the library stumbles over it.
  *
  * A database of a test is written byte by byte: one node, so that addresses
  * from 128.0.0.0 have the record at offset 0, and the others none.
  */
 
+
+#define _GNU_SOURCE     /* memfd_create() */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +17,9 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -37,12 +43,13 @@
 
 static uint8_t            bytes[4 * 1024 * 1024];
 static size_t             used;
-static gate_mmdb_t        db;
+static int                is_open;
+static MMDB_s             db;
 static gate_mmdb_check_t  check;
 static gate_place_t       place;
 
-static const uint8_t      known[] = { 203, 0, 113, 5 };
-static const uint8_t      nowhere[] = { 10, 0, 0, 1 };
+static const uint32_t     known = 0xcb007105;       /* 203.0.113.5 */
+static const uint32_t     nowhere = 0x0a000001;     /* 10.0.0.1 */
 
 
 static void
@@ -137,11 +144,47 @@ static void
 put_metadata(unsigned nodes, unsigned bits, unsigned version)
 {
     put(GATE_MMDB_MARKER, GATE_MMDB_MARKER_LEN);
-    put_type(MAP, 4);
+    put_type(MAP, 9);
     put_number("binary_format_major_version", UINT16, 1, 2);
+    put_number("binary_format_minor_version", UINT16, 0, 0);
+    put_number("build_epoch", UINT64, 1, 1);
     put_number("node_count", UINT32, 4, nodes);
     put_number("record_size", UINT16, 1, bits);
     put_number("ip_version", UINT16, 1, version);
+    put_string("database_type");    put_string("a test");
+    put_string("languages");        put_type(ARRAY, 0);
+    put_string("description");      put_type(MAP, 0);
+}
+
+
+/* as it is loaded: nothing is opened before its metadata is known */
+
+static int
+opened(const uint8_t *p, size_t size)
+{
+    int  fd, rc;
+
+    if (is_open) {
+        MMDB_close(&db);
+        is_open = 0;
+    }
+
+    rc = gate_mmdb_metadata(p, size);
+
+    if (rc != GATE_MMDB_OK) {
+        return rc;
+    }
+
+    fd = memfd_create("mmdb", 0);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, p, size), size);
+
+    rc = gate_mmdb_open(&db, fd);
+    is_open = (rc == GATE_MMDB_OK);
+
+    close(fd);
+
+    return rc;
 }
 
 
@@ -150,13 +193,15 @@ checked(void)
 {
     int  rc;
 
-    rc = gate_mmdb_open(&db, bytes, used);
+    rc = opened(bytes, used);
+
+    if (rc == GATE_MMDB_OK) {
+        rc = gate_mmdb_check_init(&check, &db, 0);
+    }
 
     if (rc != GATE_MMDB_OK) {
         return rc;
     }
-
-    gate_mmdb_check_init(&check, &db, 0);
 
     do {
         rc = gate_mmdb_check(&check, 1);
@@ -166,21 +211,58 @@ checked(void)
 }
 
 
+/* 1: there is a record; 0: none; -1: the library gave up */
+
+static int
+lookup4(uint32_t address, MMDB_entry_s *record)
+{
+    int                    rc;
+    struct sockaddr_in     sin;
+    MMDB_lookup_result_s   result;
+
+    memset(&sin, 0, sizeof(sin));
+    sin.sin_family = AF_INET;
+    sin.sin_addr.s_addr = htonl(address);
+
+    result = MMDB_lookup_sockaddr(&db, (struct sockaddr *) &sin, &rc);
+    *record = result.entry;
+
+    return rc == MMDB_SUCCESS ? result.found_entry : -1;
+}
+
+
+static int
+lookup6(const uint8_t *address, MMDB_entry_s *record)
+{
+    int                    rc;
+    struct sockaddr_in6    sin6;
+    MMDB_lookup_result_s   result;
+
+    memset(&sin6, 0, sizeof(sin6));
+    sin6.sin6_family = AF_INET6;
+    memcpy(&sin6.sin6_addr, address, 16);
+
+    result = MMDB_lookup_sockaddr(&db, (struct sockaddr *) &sin6, &rc);
+    *record = result.entry;
+
+    return rc == MMDB_SUCCESS ? result.found_entry : -1;
+}
+
+
 /* what is known of 203.0.113.5 in what was put since begin() */
 
 static void
 end(void)
 {
-    uint32_t  record = 1;
+    MMDB_entry_s  record;
 
     put_metadata(1, 24, 4);
 
     assert_int_equal(checked(), GATE_MMDB_OK);
-    assert_int_equal(gate_mmdb_lookup(&db, known, 32, &record),
-                     GATE_MMDB_OK);
+    assert_int_equal(lookup4(known, &record), 1);
 
     memset(&place, 0, sizeof(place));
-    gate_mmdb_read(&db, record, GATE_PLACE_ALL, &place);
+    gate_mmdb_read(&record, GATE_PLACE_ALL, &place);
     assert_int_equal(place.fields, check.fields);
 }
 
@@ -207,7 +289,7 @@ put_country(const char *code)
 static void
 an_address_has_the_record_its_bits_lead_to(void **state)
 {
-    uint32_t  record;
+    MMDB_entry_s  record;
 
     (void) state;
 
@@ -217,15 +299,14 @@ an_address_has_the_record_its_bits_lead_to(void **state)
 
     assert_memory_equal(place.country, "JP", 2);
     assert_int_equal(place.fields, GATE_PLACE_COUNTRY);
-    assert_int_equal(gate_mmdb_lookup(&db, nowhere, 32, &record),
-                     GATE_MMDB_NONE);
+    assert_int_equal(lookup4(nowhere, &record), 0);
 }
 
 
 static void
 an_ipv4_database_knows_no_ipv6(void **state)
 {
-    uint32_t        record;
+    MMDB_entry_s    record;
     static uint8_t  address[16] = { 0xff };
 
     (void) state;
@@ -234,8 +315,7 @@ an_ipv4_database_knows_no_ipv6(void **state)
     put_country("JP");
     end();
 
-    assert_int_equal(gate_mmdb_lookup(&db, address, 128, &record),
-                     GATE_MMDB_NONE);
+    assert_int_equal(lookup6(address, &record), -1);
 }
 
 
@@ -245,13 +325,13 @@ static void
 pointers_of_the_tree_have_24_28_or_32_bits(void **state)
 {
     unsigned         bits, i, k;
-    uint32_t         left, right, record;
-    static uint8_t   address[16];
+    uint32_t         left, right, shift;
+    MMDB_entry_s     record;
+    static uint8_t   address[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                   203, 0, 113, 5 };
     static unsigned  sizes[] = { 24, 28, 32 };
 
     (void) state;
-
-    memcpy(address + 12, known, 4);
 
     for (k = 0; k < 3; k++) {
         bits = sizes[k];
@@ -267,13 +347,13 @@ pointers_of_the_tree_have_24_28_or_32_bits(void **state)
                 put_byte(left & 0xff);
                 put_byte((left >> 20 & 0xf0) | right >> 24);
             } else {
-                for (record = bits; record; record -= 8) {
-                    put_byte(left >> (record - 8) & 0xff);
+                for (shift = bits; shift; shift -= 8) {
+                    put_byte(left >> (shift - 8) & 0xff);
                 }
             }
 
-            for (record = bits == 28 ? 24 : bits; record; record -= 8) {
-                put_byte(right >> (record - 8) & 0xff);
+            for (shift = bits == 28 ? 24 : bits; shift; shift -= 8) {
+                put_byte(right >> (shift - 8) & 0xff);
             }
         }
 
@@ -282,12 +362,11 @@ pointers_of_the_tree_have_24_28_or_32_bits(void **state)
         put_metadata(97, bits, 6);
 
         assert_int_equal(checked(), GATE_MMDB_OK);
-        assert_int_equal(db.ipv4, 96);
-        assert_int_equal(gate_mmdb_lookup(&db, known, 32, &record), 0);
-        assert_int_equal(record, 0);
-        assert_int_equal(gate_mmdb_lookup(&db, address, 128, &record), 0);
-        assert_int_equal(gate_mmdb_lookup(&db, nowhere, 32, &record),
-                         GATE_MMDB_NONE);
+        assert_int_equal(lookup4(known, &record), 1);
+        assert_int_equal(record.offset, 0);
+        assert_int_equal(lookup6(address, &record), 1);
+        assert_int_equal(record.offset, 0);
+        assert_int_equal(lookup4(nowhere, &record), 0);
     }
 }
 
@@ -667,6 +746,8 @@ a_location_is_on_earth_and_whole(void **state)
 static void
 only_what_is_asked_for_is_read(void **state)
 {
+    MMDB_entry_s  record;
+
     (void) state;
 
     begin();
@@ -675,8 +756,9 @@ only_what_is_asked_for_is_read(void **state)
     put_string("continent");    put_string("AS");
     end();
 
+    assert_int_equal(lookup4(known, &record), 1);
     memset(&place, 0, sizeof(place));
-    gate_mmdb_read(&db, 0, GATE_PLACE_CONTINENT|GATE_PLACE_CITY, &place);
+    gate_mmdb_read(&record, GATE_PLACE_CONTINENT|GATE_PLACE_CITY, &place);
 
     assert_int_equal(place.fields, GATE_PLACE_CONTINENT);
     assert_int_equal(place.country[0], 0);
@@ -723,11 +805,6 @@ what_is_nested_without_end_is_refused(void **state)
     put_string("JP");
     fault_is(GATE_MMDB_DEEP);
 
-    assert_int_equal(gate_mmdb_open(&db, bytes, used), GATE_MMDB_OK);
-    place.fields = 0;
-    gate_mmdb_read(&db, 0, GATE_PLACE_ALL, &place);
-    assert_int_equal(place.fields, 0);
-
     /* sixteen are not too deep */
 
     begin();
@@ -758,6 +835,50 @@ nested_metadata_is_refused(void **state)
     put(GATE_MMDB_MARKER, GATE_MMDB_MARKER_LEN);
     put_nested(MAP, 60000);
 
+    assert_int_equal(checked(), GATE_MMDB_METADATA);
+}
+
+
+/* the library looks behind its end, which here is that of what is mapped */
+
+static void
+metadata_of_no_bytes_at_the_end_of_a_page_is_refused(void **state)
+{
+    unsigned  i;
+
+    (void) state;
+
+    for (i = 0; i < 3; i++) {
+        begin();
+        put_country("JP");
+        memset(bytes + used, 0, 4096);
+        used = 4096 - GATE_MMDB_MARKER_LEN - i;
+        put(GATE_MMDB_MARKER, GATE_MMDB_MARKER_LEN);
+        put("\xff\xff", i);
+
+        assert_int_equal(used, 4096);
+        assert_int_equal(checked(), GATE_MMDB_METADATA);
+    }
+}
+
+
+/* the last one is it, as for the library */
+
+static void
+metadata_may_be_in_a_file_twice(void **state)
+{
+    (void) state;
+
+    begin();
+    put_country("JP");
+    put_metadata(1000, 24, 4);
+    end();
+
+    begin();
+    put_country("JP");
+    put_metadata(1, 24, 4);
+    put(GATE_MMDB_MARKER, GATE_MMDB_MARKER_LEN);
+    put_nested(MAP, 10);
     assert_int_equal(checked(), GATE_MMDB_METADATA);
 }
 
@@ -844,11 +965,9 @@ damaged_values_are_refused(void **state)
         const char  *bytes;
     } bad[] = {
         { 1, "\x00" },                      /* a type that is cut */
-        { 2, "\x00\x00" },                  /* type 7, said as if above it */
         { 2, "\x00\x05" },                  /* 12: a container */
         { 2, "\x00\x06" },                  /* 13: an end */
         { 2, "\x00\x09" },                  /* 16 */
-        { 2, "\x02\x07" },                  /* a boolean of 2 */
         { 8, "\x67" "1234567" },            /* a double of 7 bytes */
         { 5, "\x03\x08" "123" },            /* a float of 3 */
         { 4, "\xa3" "123" },                /* a uint16 of 3 */
@@ -934,26 +1053,34 @@ a_damaged_tree_is_refused(void **state)
 }
 
 
-/* which no check can find: it is sound, and some address has no end */
-
 static void
 a_tree_that_is_a_ring_ends_a_lookup(void **state)
 {
-    uint32_t  record;
+    MMDB_entry_s  record;
 
     (void) state;
 
     begin();
-    put_country("JP");
-    end();
-
     bytes[2] = 0;
+    put_country("JP");
+    fault_is(GATE_MMDB_DAMAGED);
 
-    assert_int_equal(gate_mmdb_lookup(&db, nowhere, 32, &record),
-                     GATE_MMDB_OK);
-    assert_int_equal(gate_mmdb_lookup(&db, (const uint8_t *) "\0\0\0\0", 32,
-                                      &record),
-                     GATE_MMDB_DAMAGED);
+    /* the second of two nodes: no check finds it, but who is sent there */
+
+    used = 0;
+    put("\0\0\1\0\0\x12" "\0\0\1\0\0\x12", 12);
+    put("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+    put_country("JP");
+    put_metadata(2, 24, 4);
+    assert_int_equal(checked(), GATE_MMDB_OK);
+
+    assert_int_equal(lookup4(known, &record), 1);
+    assert_int_equal(lookup4(nowhere, &record), 1);
+    assert_int_equal(lookup4(0, &record), 1);
+
+    place.fields = 0;
+    gate_mmdb_read(&record, GATE_PLACE_ALL, &place);
+    assert_int_equal(place.fields, 0);
 }
 
 
@@ -970,11 +1097,13 @@ metadata_that_does_not_fit_is_refused(void **state)
     } bad[] = {
         { GATE_MMDB_METADATA, 100, 24, 4 },
         { GATE_MMDB_METADATA, 0xffffffff, 32, 4 },
-        { GATE_MMDB_METADATA, 5, 24, 4 },
-        { GATE_MMDB_EMPTY, 0, 24, 4 },
+        { GATE_MMDB_METADATA, 0x20000000, 32, 4 },      /* 2^32 bytes */
+        { GATE_MMDB_METADATA, 0x20000001, 32, 4 },
+        { GATE_MMDB_DAMAGED, 5, 24, 4 },
+        { GATE_MMDB_METADATA, 0, 24, 4 },
         { GATE_MMDB_VERSION, 1, 23, 4 },
-        { GATE_MMDB_VERSION, 1, 0, 4 },
-        { GATE_MMDB_VERSION, 1, 24, 5 }
+        { GATE_MMDB_METADATA, 1, 0, 4 },
+        { GATE_MMDB_METADATA, 1, 24, 5 }
     };
 
     (void) state;
@@ -1009,10 +1138,9 @@ a_database_without_addresses_or_fields_is_refused(void **state)
 static void
 a_file_that_ends_early_is_refused_wherever_it_ends(void **state)
 {
-    int           rc;
-    size_t        i;
-    uint8_t      *cut;
-    gate_mmdb_t   part;
+    int       rc;
+    size_t    i;
+    uint8_t  *cut;
 
     (void) state;
 
@@ -1023,7 +1151,7 @@ a_file_that_ends_early_is_refused_wherever_it_ends(void **state)
     for (i = 0; i < used; i++) {
         cut = malloc(i + 1);
         memcpy(cut, bytes, i);
-        rc = gate_mmdb_open(&part, cut, i);
+        rc = opened(cut, i);
         free(cut);
 
         assert_int_equal(rc, GATE_MMDB_METADATA);
@@ -1038,8 +1166,9 @@ no_single_byte_does_harm(void **state)
 {
     size_t    i;
     uint8_t   good;
-    uint32_t  record;
     unsigned  byte;
+
+    MMDB_entry_s  record;
 
     (void) state;
 
@@ -1053,10 +1182,8 @@ no_single_byte_does_harm(void **state)
         for (byte = 0; byte < 256; byte++) {
             bytes[i] = (uint8_t) byte;
 
-            if (checked() == GATE_MMDB_OK
-                && gate_mmdb_lookup(&db, known, 32, &record) == GATE_MMDB_OK)
-            {
-                gate_mmdb_read(&db, record, GATE_PLACE_ALL, &place);
+            if (checked() == GATE_MMDB_OK && lookup4(known, &record) == 1) {
+                gate_mmdb_read(&record, GATE_PLACE_ALL, &place);
             }
         }
 
@@ -1100,6 +1227,8 @@ main(void)
         cmocka_unit_test(only_what_is_asked_for_is_read),
         cmocka_unit_test(what_is_nested_without_end_is_refused),
         cmocka_unit_test(nested_metadata_is_refused),
+        cmocka_unit_test(metadata_of_no_bytes_at_the_end_of_a_page_is_refused),
+        cmocka_unit_test(metadata_may_be_in_a_file_twice),
         cmocka_unit_test(what_grows_by_pointers_is_refused),
         cmocka_unit_test(a_ring_of_pointers_is_refused),
         cmocka_unit_test(damaged_values_are_refused),

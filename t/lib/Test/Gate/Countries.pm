@@ -73,13 +73,18 @@ sub crafted {
     my ($record, %o) = @_;
 
     my $string = sub { chr(0x40 | length $_[0]) . $_[0] };
-    my $number = sub { $string->($_[0]) . "\xc4" . pack 'N', $_[1] };
 
     return pack('H12', '000001000011') . "\0" x 16 . $record
-           . "\xab\xcd\xefMaxMind.com" . ($o{metadata} // "\xe4"
-           . $number->('node_count', 1)
-           . $number->('record_size', 24) . $number->('ip_version', 4)
-           . "\x5b" . 'binary_format_major_version' . "\xa1\x02");
+           . "\xab\xcd\xefMaxMind.com" . ($o{metadata} // "\xe9"
+           . $string->('node_count') . "\xc1\x01"
+           . $string->('record_size') . "\xa1\x18"
+           . $string->('ip_version') . "\xa1\x04"
+           . $string->('database_type') . $string->('crafted')
+           . $string->('languages') . "\x00\x04"
+           . $string->('binary_format_major_version') . "\xa1\x02"
+           . $string->('binary_format_minor_version') . "\xa0"
+           . $string->('build_epoch') . "\x01\x02\x01"
+           . $string->('description') . "\xe0");
 }
 
 # So many maps, one in the other.

@@ -35,7 +35,7 @@ sub write_conf {
     my $dir = $self->{dir};
     my $module = $ENV{TEST_NGINX_STATIC} ? '' : "load_module  "
                  . $self->{test}->top . "/build/ngx_http_gate_module.so;\n";
-    my $user = $> == 0 ? "user  root;\n" : '';
+    my $user = $> == 0 ? 'user  ' . ($self->{user} // 'root') . ";\n" : '';
 
     $conf =~ s/^(http \{)/$1
     client_body_temp_path  $dir\/temp;
