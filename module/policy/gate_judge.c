@@ -14,6 +14,8 @@ static gate_reason_e gate_judge_country(const gate_policy_t *policy,
     const gate_facts_t *facts);
 static int gate_judge_listed(const gate_countries_t *policys,
     const gate_countries_t *users, const gate_facts_t *facts);
+static gate_verdict_t gate_judge_familiar(const gate_policy_t *policy,
+    const gate_facts_t *facts);
 static gate_verdict_t gate_judge_quotas(const gate_policy_t *policy,
     const gate_facts_t *facts);
 
@@ -31,6 +33,12 @@ gate_judge(const gate_policy_t *policy, const gate_facts_t *facts)
     verdict.reason = gate_judge_country(policy, facts);
 
     if (verdict.reason != GATE_REASON_NONE) {
+        return verdict;
+    }
+
+    verdict = gate_judge_familiar(policy, facts);
+
+    if (verdict.answer != GATE_PASS) {
         return verdict;
     }
 
@@ -85,6 +93,67 @@ gate_judge_listed(const gate_countries_t *policys,
 {
     return gate_country_listed(policys, facts->country, facts->continent)
            || gate_country_listed(users, facts->country, facts->continent);
+}
+
+
+static gate_verdict_t
+gate_judge_familiar(const gate_policy_t *policy, const gate_facts_t *facts)
+{
+    int             deny;
+    gate_verdict_t  verdict = { GATE_PASS, GATE_REASON_NONE, 0, 0 };
+
+    if (gate_judge_usual(policy, facts)) {
+        return verdict;
+    }
+
+    deny = policy->familiar.unusual == GATE_UNUSUAL_DENY;
+
+    switch (facts->familiar) {
+
+    case GATE_FAMILIAR_LEARNING:
+    case GATE_FAMILIAR_USUAL:
+        break;
+
+    case GATE_FAMILIAR_UNUSUAL:
+        if (deny) {
+            verdict.answer = GATE_DENY;
+            verdict.reason = GATE_REASON_UNUSUAL_COUNTRY;
+        }
+
+        break;
+
+    case GATE_FAMILIAR_DOWN:
+        if (deny && policy->store_down == 0) {
+            verdict.answer = GATE_DENY;
+            verdict.reason = GATE_REASON_UNAVAILABLE;
+        }
+
+        break;
+
+    default: /* GATE_FAMILIAR_UNKNOWN */
+        verdict.answer = GATE_ASK;
+        verdict.reason = GATE_REASON_UNUSUAL_COUNTRY;
+    }
+
+    return verdict;
+}
+
+
+int
+gate_judge_usual(const gate_policy_t *policy, const gate_facts_t *facts)
+{
+    return policy->familiar.unusual == GATE_UNUSUAL_OFF || facts->exempt
+           || gate_judge_listed(&policy->usual, &facts->usual, facts);
+}
+
+
+gate_reason_e
+gate_judge_notice(const gate_policy_t *policy, const gate_facts_t *facts)
+{
+    return facts->familiar == GATE_FAMILIAR_UNUSUAL
+           && policy->familiar.unusual == GATE_UNUSUAL_REPORT
+           && !gate_judge_usual(policy, facts)
+           ? GATE_REASON_UNUSUAL_COUNTRY : GATE_REASON_NONE;
 }
 
 
@@ -145,7 +214,8 @@ const char *
 gate_reason_name(gate_reason_e reason)
 {
     static const char *const  names[GATE_REASONS] = {
-        "", "certificate", "country", "quota", "unavailable"
+        "", "certificate", "country", "unusual_country", "quota",
+        "unavailable"
     };
 
     return reason < GATE_REASONS ? names[reason] : "";

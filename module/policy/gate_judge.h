@@ -1,8 +1,8 @@
 /*
  * The judge: facts and a policy in, a verdict out.  The order is fixed:
- * certificate, user, country, then quotas, so that what is cheap to know is
- * refused before anybody is asked.  It is called again, with more facts,
- * after it answered GATE_ASK.
+ * certificate, user, country, unusual country, then quotas, so that what is
+ * cheap to know is refused before anybody is asked.  It is called again, with
+ * more facts, after it answered GATE_ASK.
  */
 
 
@@ -16,10 +16,21 @@
 /*
  * GATE_PASS: every rule holds and each quota's credit is held.
  * GATE_DENY: reason says which rule; with several refused quotas the verdict
- * names the one that opens last.  GATE_ASK: credit is unknown or short.
+ * names the one that opens last.  GATE_ASK: credit is unknown or short, or, if
+ * the reason is GATE_REASON_UNUSUAL_COUNTRY, facts->familiar is unknown.
  */
 gate_verdict_t gate_judge(const gate_policy_t *policy,
     const gate_facts_t *facts);
+
+/*
+ * Of a request that passes: what is to be told of it, by the rules that only
+ * report.  GATE_REASON_NONE: nothing.
+ */
+gate_reason_e gate_judge_notice(const gate_policy_t *policy,
+    const gate_facts_t *facts);
+
+/* Does the request pass as one of a country that is usual for all? */
+int gate_judge_usual(const gate_policy_t *policy, const gate_facts_t *facts);
 
 /*
  * How many units of a quota may be spent without the ledger's grant, by these

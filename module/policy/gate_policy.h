@@ -100,6 +100,35 @@ typedef struct {
 } gate_countries_t;
 
 
+typedef enum {
+    GATE_UNUSUAL_OFF = 0,           /* nobody looks */
+    GATE_UNUSUAL_REPORT,            /* it is told, and passes */
+    GATE_UNUSUAL_DENY
+} gate_unusual_e;
+
+
+/* days, see gate_familiar.h */
+
+typedef struct {
+    gate_unusual_e           unusual;
+    uint32_t                 learn;
+    uint32_t                 remember;
+    uint32_t                 days;      /* of a country, 1 at least */
+    unsigned                 named:1;   /* the policy names usual ones */
+} gate_familiar_rule_t;
+
+
+/* what is known of a user in the country of this request */
+
+typedef enum {
+    GATE_FAMILIAR_UNKNOWN = 0,      /* the ledger has to be asked */
+    GATE_FAMILIAR_LEARNING,
+    GATE_FAMILIAR_USUAL,
+    GATE_FAMILIAR_UNUSUAL,
+    GATE_FAMILIAR_DOWN              /* asked for this request, no answer */
+} gate_familiar_e;
+
+
 typedef struct {
     gate_certificate_e       certificate;
     unsigned                 user:1;    /* the user key is not empty */
@@ -109,6 +138,8 @@ typedef struct {
     char                     continent[2];
     gate_countries_t         allow;     /* this user's, besides the policy's */
     gate_countries_t         deny;
+    gate_countries_t         usual;
+    gate_familiar_e          familiar;
     gate_store_e             store;
     gate_quota_fact_t       *quotas;    /* as many as the policy has */
 } gate_facts_t;
@@ -119,6 +150,8 @@ typedef struct {
     unsigned                 only_allowed:1;    /* if none is: nobody */
     gate_countries_t         allow;
     gate_countries_t         deny;
+    gate_countries_t         usual;         /* for all users */
+    gate_familiar_rule_t     familiar;
     uint64_t                 store_down;    /* units that may be borrowed */
     size_t                   nquotas;
 } gate_policy_t;
@@ -135,6 +168,7 @@ typedef enum {
     GATE_REASON_NONE = 0,
     GATE_REASON_CERTIFICATE,
     GATE_REASON_COUNTRY,
+    GATE_REASON_UNUSUAL_COUNTRY,
     GATE_REASON_QUOTA,
     GATE_REASON_UNAVAILABLE,
     GATE_REASONS
@@ -143,7 +177,8 @@ typedef enum {
 
 typedef struct {
     gate_answer_e            answer;
-    gate_reason_e            reason;
+    gate_reason_e            reason;    /* of GATE_ASK: what for, or none,
+                                           which is the quotas */
     size_t                   quota;     /* which one, if reason is quota */
     uint64_t                 retry;     /* ms, if reason is quota */
 } gate_verdict_t;

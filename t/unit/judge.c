@@ -413,6 +413,113 @@ a_list_has_commas_or_blanks_between(void **state)
 
 
 static void
+unusual_is(gate_unusual_e unusual, gate_familiar_e familiar,
+    gate_answer_e answer, const char *reason)
+{
+    policy.familiar.unusual = unusual;
+    facts.familiar = familiar;
+    verdict_is(answer, reason);
+}
+
+
+static void
+an_unusual_country_is_refused_where_it_is_denied(void **state)
+{
+    (void) state;
+
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_USUAL, GATE_PASS, "");
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_LEARNING, GATE_PASS, "");
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNUSUAL, GATE_DENY,
+               "unusual_country");
+
+    unusual_is(GATE_UNUSUAL_REPORT, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
+    unusual_is(GATE_UNUSUAL_OFF, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
+    unusual_is(GATE_UNUSUAL_OFF, GATE_FAMILIAR_UNKNOWN, GATE_PASS, "");
+}
+
+
+static void
+what_is_usual_is_asked_before_any_quota(void **state)
+{
+    (void) state;
+
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNKNOWN, GATE_ASK,
+               "unusual_country");
+    unusual_is(GATE_UNUSUAL_REPORT, GATE_FAMILIAR_UNKNOWN, GATE_ASK,
+               "unusual_country");
+
+    quotas[0].credit = GATE_CREDIT_REFUSED;
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNKNOWN, GATE_ASK,
+               "unusual_country");
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_USUAL, GATE_DENY, "quota");
+
+    /* but not of who is refused by a list */
+
+    facts.country[0] = 'D';
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNKNOWN, GATE_DENY,
+               "country");
+}
+
+
+static void
+what_is_usual_for_all_or_exempt_is_not_asked(void **state)
+{
+    (void) state;
+
+    policy.usual = (gate_countries_t) { japan, 1 };
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNKNOWN, GATE_PASS, "");
+
+    facts.usual = policy.usual;
+    policy.usual.nelts = 0;
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
+
+    facts.usual = (gate_countries_t) { europe, 1 };
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNUSUAL, GATE_DENY,
+               "unusual_country");
+
+    facts.exempt = 1;
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
+}
+
+
+static void
+with_the_store_down_nobody_knows_what_is_usual(void **state)
+{
+    (void) state;
+
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_DOWN, GATE_DENY,
+               "unavailable");
+    unusual_is(GATE_UNUSUAL_REPORT, GATE_FAMILIAR_DOWN, GATE_PASS, "");
+
+    policy.store_down = 500;
+    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_DOWN, GATE_PASS, "");
+}
+
+
+static void
+what_is_only_reported_is_a_notice(void **state)
+{
+    (void) state;
+
+    facts.familiar = GATE_FAMILIAR_UNUSUAL;
+    policy.familiar.unusual = GATE_UNUSUAL_REPORT;
+    assert_int_equal(gate_judge_notice(&policy, &facts),
+                     GATE_REASON_UNUSUAL_COUNTRY);
+
+    facts.familiar = GATE_FAMILIAR_LEARNING;
+    assert_int_equal(gate_judge_notice(&policy, &facts), GATE_REASON_NONE);
+
+    facts.familiar = GATE_FAMILIAR_UNUSUAL;
+    policy.familiar.unusual = GATE_UNUSUAL_DENY;
+    assert_int_equal(gate_judge_notice(&policy, &facts), GATE_REASON_NONE);
+
+    policy.familiar.unusual = GATE_UNUSUAL_REPORT;
+    facts.exempt = 1;
+    assert_int_equal(gate_judge_notice(&policy, &facts), GATE_REASON_NONE);
+}
+
+
+static void
 certificate_comes_before_country_and_country_before_quota(void **state)
 {
     (void) state;
@@ -643,6 +750,14 @@ main(void)
         cmocka_unit_test(words_of_countries),
         cmocka_unit_test(other_words_are_no_countries),
         cmocka_unit_test(a_list_has_commas_or_blanks_between),
+        cmocka_unit_test_setup(
+            an_unusual_country_is_refused_where_it_is_denied, setup),
+        cmocka_unit_test_setup(what_is_usual_is_asked_before_any_quota, setup),
+        cmocka_unit_test_setup(what_is_usual_for_all_or_exempt_is_not_asked,
+                               setup),
+        cmocka_unit_test_setup(with_the_store_down_nobody_knows_what_is_usual,
+                               setup),
+        cmocka_unit_test_setup(what_is_only_reported_is_a_notice, setup),
         cmocka_unit_test_setup(
             certificate_comes_before_country_and_country_before_quota, setup),
         cmocka_unit_test_setup(who_is_refused_anyway_asks_nobody, setup),
