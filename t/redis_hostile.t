@@ -118,9 +118,10 @@ my @beaten = (
     [ 'beat: garbage', "What do you want?\r\n" ],
     [ 'beat: a status', "+OK\r\n" ],
     [ 'beat: a grant', $grant ],
-    [ 'beat: an epoch of 0', "*2\r\n:0\r\n:0\r\n" ],
-    [ 'beat: closed for ever', "*2\r\n:1\r\n:$beyond\r\n" ],
-    [ 'beat: a list of texts', "*2\r\n\$1\r\n1\r\n\$1\r\n1\r\n" ],
+    [ 'beat: an epoch of 0', "*3\r\n:0\r\n:0\r\n:0\r\n" ],
+    [ 'beat: closed for ever', "*3\r\n:1\r\n:$beyond\r\n:0\r\n" ],
+    [ 'beat: a list of texts', "*3\r\n" . "\$1\r\n1\r\n" x 3 ],
+    [ 'beat: too many marks', "*3\r\n:1\r\n:0\r\n:$beyond\r\n" ],
     [ 'beat: -NOSCRIPT without end', "-NOSCRIPT No matching script\r\n" ],
     [ 'beat: nothing', '' ],
     [ 'beat: the end', '', 1 ],
@@ -295,7 +296,7 @@ sub say_to {
 
     if ($name ne $to) {
         syswrite $peer, $name eq 'greeting' ? "+OK\r\n"
-                      : $name eq 'beat' ? "*2\r\n:1\r\n:0\r\n"
+                      : $name eq 'beat' ? "*3\r\n:1\r\n:0\r\n:0\r\n"
                                         : "-ERR no\r\n";
         return 1;
     }

@@ -118,6 +118,7 @@ sub question {
 
 	if ($verb eq 'beat') {
 		unshift @keys, '-';
+		$want .= ' 0';                  # marks
 
 	} else {
 		unshift @keys, 'account';

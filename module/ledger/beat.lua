@@ -2,6 +2,6 @@
 --
 -- KEYS[1]   the epoch
 -- ARGV      none
--- RETURNS   its id, ms until it opens
+-- RETURNS   its id, ms until it opens, its marks
 
-return { epoch.id, closed() }
+return { epoch.id, closed(), epoch.marks }

@@ -10,6 +10,7 @@
 --   id    when it began, ms
 --   run   the run id of the server
 --   open  when it opens, ms
+--   marks how often an administrator changed what nodes have in mind of users
 -- ARGV, RETURNS  are those of the script behind it
 
 local EPOCH = KEYS[#KEYS]
@@ -28,10 +29,11 @@ local now = tonumber(time[1])
 local now_ms = now * 1000 + math.floor(tonumber(time[2]) / 1000)
 local run = redis.call('INFO', 'server'):match('run_id:(%x+)') or '?'
 
-local epoch = redis.call('HMGET', EPOCH, 'id', 'run', 'open')
+local epoch = redis.call('HMGET', EPOCH, 'id', 'run', 'open', 'marks')
 
 epoch = { id = tonumber(epoch[1] or 0) or 0, run = epoch[2],
-          open = tonumber(epoch[3] or 0) or 0 }
+          open = tonumber(epoch[3] or 0) or 0,
+          marks = (tonumber(epoch[4] or 0) or 0) % 2 ^ 31 }
 
 local function text(n)
     return string.format('%.0f', n)

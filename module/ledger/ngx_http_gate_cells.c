@@ -40,6 +40,16 @@ ngx_http_gate_cells_create(ngx_slab_pool_t *shpool, size_t size)
 
     ngx_http_gate_documents_init(&cells->documents, p, (uint32_t) n);
 
+    bytes = size / 32;
+    n = bytes / sizeof(ngx_http_gate_habit_entry_t);
+
+    p = ngx_slab_alloc(shpool, bytes);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    ngx_http_gate_habits_init(&cells->habits, p, (uint32_t) n);
+
     shpool->log_nomem = 0;
 
     for (n = size / sizeof(ngx_http_gate_cell_t); n > 15; n -= n / 32 + 1) {

@@ -15,6 +15,7 @@
 
 
 #include "ngx_http_gate_documents.h"
+#include "ngx_http_gate_habits.h"
 #include "ngx_http_gate_zone.h"
 
 
@@ -88,6 +89,7 @@ typedef struct {
     ngx_msec_t                    opens;    /* it grants from then on */
     ngx_msec_t                    beat;     /* when it was looked for */
     ngx_http_gate_documents_t     documents;
+    ngx_http_gate_habits_t        habits;
     uint32_t                     *buckets;
     ngx_http_gate_cell_t         *table;    /* cell n is table[n - 1] */
 } ngx_http_gate_cells_t;
@@ -99,8 +101,9 @@ typedef ngx_uint_t (*ngx_http_gate_cells_idle_pt)(void *data,
 
 
 /*
- * Takes nearly all pages of the pool: an eighth for documents, the others for
- * cells, all free.  size: of the pool's memory.  NULL: it is too small.
+ * Takes nearly all pages of the pool: an eighth for documents, a 32nd for
+ * habits, the others for cells, all free.  size: of the pool's memory.  NULL:
+ * it is too small.
  */
 ngx_http_gate_cells_t *ngx_http_gate_cells_create(ngx_slab_pool_t *shpool,
     size_t size);

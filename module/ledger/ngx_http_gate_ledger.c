@@ -6,10 +6,9 @@
  */
 
 
-#include "ngx_http_gate_ledger.h"
+#include "ngx_http_gate_ledger_inner.h"
 
 #include "ngx_http_gate_advice.h"
-#include "ngx_http_gate_script.h"
 
 
 /* how often idle accounts are looked for; and settled at once at the most */
@@ -50,27 +49,6 @@ struct ngx_http_gate_asking_s {
 };
 
 
-struct ngx_http_gate_ledger_s {
-    ngx_http_gate_zone_t         *zone;
-    ngx_http_gate_redis_t        *redis;
-    ngx_str_t                     prefix;
-    ngx_msec_t                    timeout;  /* until a question is given up */
-    ngx_rbtree_t                  askings;
-    ngx_rbtree_node_t             sentinel;
-    ngx_http_gate_script_t        scripts[NGX_HTTP_GATE_SCRIPTS];
-    ngx_event_t                   sweep;
-    ngx_log_t                    *log;
-    ngx_uint_t                    failing;  /* it was said */
-    ngx_uint_t                    later;    /* askings that wait for Redis */
-    ngx_uint_t                    beating;  /* a beat is under way */
-    ngx_msec_t                    beat;     /* since then */
-    ngx_uint_t                    reload;   /* and Redis has not its script */
-    ngx_uint_t                    farewell;
-    ngx_http_gate_question_t     *idle;
-    u_char                       *names;
-};
-
-
 static ngx_http_gate_asking_t *ngx_http_gate_ledger_open(
     ngx_http_gate_ledger_t *ledger, const ngx_str_t *name, uint32_t hash,
     const ngx_http_gate_kind_t *kind);
@@ -97,7 +75,6 @@ static ngx_uint_t ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger,
     ngx_uint_t all);
 static void ngx_http_gate_ledger_beat(ngx_http_gate_ledger_t *ledger);
 static void ngx_http_gate_ledger_beaten(void *data, redisReply *reply);
-static void ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger);
 static void ngx_http_gate_ledger_give_back(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_account_t *account);
 static void ngx_http_gate_ledger_giving(ngx_http_gate_asking_t *asking,
@@ -140,6 +117,9 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
     }
 
     ngx_rbtree_init(&ledger->askings, &ledger->sentinel,
+                    ngx_str_rbtree_insert_value);
+
+    ngx_rbtree_init(&ledger->habits, &ledger->habits_sentinel,
                     ngx_str_rbtree_insert_value);
 
     ngx_http_gate_script_init(ledger->scripts);
@@ -961,13 +941,15 @@ ngx_http_gate_ledger_beaten(void *data, redisReply *reply)
         ngx_http_gate_ledger_restate(ledger);
     }
 
+    ngx_http_gate_zone_marks(ledger->zone, answer.marks, ledger->beat);
+
     if (ngx_http_gate_zone_advise(ledger->zone)) {
         ngx_http_gate_advice_ask(ledger->redis, ledger->log);
     }
 }
 
 
-static void
+void
 ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger)
 {
     ngx_log_error(NGX_LOG_WARN, ledger->log, 0,

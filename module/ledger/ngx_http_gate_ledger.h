@@ -22,6 +22,7 @@
 
 typedef struct ngx_http_gate_ledger_s  ngx_http_gate_ledger_t;
 typedef struct ngx_http_gate_asking_s  ngx_http_gate_asking_t;
+typedef struct ngx_http_gate_wonder_s  ngx_http_gate_wonder_t;
 
 
 /*
@@ -42,6 +43,17 @@ typedef struct {
     void                     *data;
     ngx_int_t                 rc;
 } ngx_http_gate_waiter_t;
+
+
+/* one that waits for a habit; its memory is the caller's */
+
+typedef struct {
+    ngx_queue_t               queue;
+    ngx_http_gate_wonder_t   *wonder;   /* NULL: not waiting */
+    ngx_http_gate_waiter_pt   handler;
+    void                     *data;
+    ngx_http_gate_told_t      told;     /* out, with NGX_OK */
+} ngx_http_gate_habit_waiter_t;
 
 
 /*
@@ -70,6 +82,20 @@ void ngx_http_gate_ledger_ahead(ngx_http_gate_ledger_t *ledger,
 /* Gives back what a request held and did not use. */
 void ngx_http_gate_ledger_give(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_account_t *account);
+
+/*
+ * Asks what is known of a user in a country, which is remembered in the zone.
+ * Returns as ngx_http_gate_ledger_draw() does.
+ */
+ngx_int_t ngx_http_gate_ledger_habit(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_habit_t *habit, ngx_http_gate_habit_waiter_t *waiter);
+
+/* The waiter waits no longer; nothing happens if it did not. */
+void ngx_http_gate_ledger_forgo(ngx_http_gate_habit_waiter_t *waiter);
+
+/* Has it written that the user is there today.  Never waits. */
+void ngx_http_gate_ledger_here(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_habit_t *habit);
 
 /* At worker exit. */
 void ngx_http_gate_ledger_close(ngx_http_gate_ledger_t *ledger);

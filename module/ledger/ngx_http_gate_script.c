@@ -1,5 +1,6 @@
 /*
- * Arguments and replies, in the order that account.lua and beat.lua have them.
+ * Arguments and replies, in the order that account.lua, beat.lua and
+ * familiar.lua have them.
  */
 
 
@@ -14,6 +15,9 @@
 #define NGX_HTTP_GATE_HEAD      3
 #define NGX_HTTP_GATE_GRANTS    6
 
+/* numbers of a habit */
+#define NGX_HTTP_GATE_TOLD      9
+
 /* ms that an epoch may stay closed, as epoch.lua has it */
 #define NGX_HTTP_GATE_CLOSED    10000
 
@@ -21,6 +25,8 @@
 #define NGX_HTTP_GATE_LEFT_MAX  ((long long) 34 * 86400 * 1000)
 
 
+static ngx_str_t *ngx_http_gate_script_begin(ngx_http_gate_command_t *command,
+    const ngx_http_gate_script_t *script, ngx_uint_t text);
 static u_char *ngx_http_gate_script_documents(
     ngx_http_gate_command_t *command, u_char *p,
     const ngx_http_gate_question_t *q);
@@ -37,6 +43,9 @@ static ngx_int_t ngx_http_gate_script_grant(redisReply **reply,
     gate_grant_t *grant);
 static ngx_int_t ngx_http_gate_script_numbers(redisReply **reply,
     const long long *most, long long *numbers, ngx_uint_t n);
+
+
+static const ngx_str_t  ngx_http_gate_script_epoch = ngx_string("epoch");
 
 
 /* the letters of gate_per_e in the scripts */
@@ -56,7 +65,9 @@ ngx_http_gate_script_init(ngx_http_gate_script_t *scripts)
         { sizeof(ngx_http_gate_draw_script) - 1,
           (u_char *) ngx_http_gate_draw_script },
         { sizeof(ngx_http_gate_settle_script) - 1,
-          (u_char *) ngx_http_gate_settle_script }
+          (u_char *) ngx_http_gate_settle_script },
+        { sizeof(ngx_http_gate_familiar_script) - 1,
+          (u_char *) ngx_http_gate_familiar_script }
     };
 
     for (i = 0; i < NGX_HTTP_GATE_SCRIPTS; i++) {
@@ -76,31 +87,16 @@ ngx_http_gate_script_command(ngx_http_gate_command_t *command,
     const ngx_http_gate_script_t *scripts, ngx_uint_t text,
     const ngx_str_t *prefix, ngx_http_gate_question_t *q)
 {
-    u_char                        *p;
-    ngx_str_t                     *arg;
-    ngx_uint_t                     i;
-    const ngx_http_gate_script_t  *script;
+    u_char      *p;
+    ngx_str_t   *arg;
+    ngx_uint_t   i;
 
-    static const ngx_str_t  epoch = ngx_string("epoch");
-
-    script = &scripts[q == NULL ? NGX_HTTP_GATE_SCRIPT_BEAT
-                      : q->settle ? NGX_HTTP_GATE_SCRIPT_SETTLE
-                                  : NGX_HTTP_GATE_SCRIPT_DRAW];
-    arg = command->argv;
+    arg = ngx_http_gate_script_begin(command,
+                         &scripts[q == NULL ? NGX_HTTP_GATE_SCRIPT_BEAT
+                                  : q->settle ? NGX_HTTP_GATE_SCRIPT_SETTLE
+                                              : NGX_HTTP_GATE_SCRIPT_DRAW],
+                                     text);
     p = command->numbers;
-
-    if (text) {
-        ngx_str_set(&arg[0], "EVAL");
-        arg[1] = script->text;
-
-    } else {
-        ngx_str_set(&arg[0], "EVALSHA");
-        arg[1].len = sizeof(script->sha1);
-        arg[1].data = (u_char *) script->sha1;
-    }
-
-    command->argc = 2;
-    command->nkeys = 0;
 
     p = ngx_http_gate_script_number(command, p,
                                     q ? 2 + 2 * q->kind->documents : 1);
@@ -118,7 +114,8 @@ ngx_http_gate_script_command(ngx_http_gate_command_t *command,
         }
     }
 
-    ngx_http_gate_script_key(command, "%V:%V", prefix, &epoch, NULL);
+    ngx_http_gate_script_key(command, "%V:%V", prefix,
+                             &ngx_http_gate_script_epoch, NULL);
 
     if (q == NULL) {
         return;
@@ -135,6 +132,65 @@ ngx_http_gate_script_command(ngx_http_gate_command_t *command,
     for (i = 0; i < q->kind->nquotas; i++) {
         p = ngx_http_gate_script_quota(command, p, q, i);
     }
+}
+
+
+static ngx_str_t *
+ngx_http_gate_script_begin(ngx_http_gate_command_t *command,
+    const ngx_http_gate_script_t *script, ngx_uint_t text)
+{
+    ngx_str_t  *arg;
+
+    arg = command->argv;
+
+    if (text) {
+        ngx_str_set(&arg[0], "EVAL");
+        arg[1] = script->text;
+
+    } else {
+        ngx_str_set(&arg[0], "EVALSHA");
+        arg[1].len = sizeof(script->sha1);
+        arg[1].data = (u_char *) script->sha1;
+    }
+
+    command->argc = 2;
+    command->nkeys = 0;
+
+    return arg;
+}
+
+
+void
+ngx_http_gate_script_habit(ngx_http_gate_command_t *command,
+    const ngx_http_gate_script_t *scripts, ngx_uint_t text,
+    const ngx_str_t *prefix, const ngx_http_gate_habit_t *habit,
+    ngx_uint_t here)
+{
+    u_char                      *p;
+    const ngx_http_gate_told_t  *told;
+
+    (void) ngx_http_gate_script_begin(command,
+                                      &scripts[NGX_HTTP_GATE_SCRIPT_FAMILIAR],
+                                      text);
+
+    p = ngx_http_gate_script_number(command, command->numbers, 2);
+
+    ngx_http_gate_script_key(command, "%V:%V/countries", prefix, &habit->name,
+                             NULL);
+    ngx_http_gate_script_key(command, "%V:%V", prefix,
+                             &ngx_http_gate_script_epoch, NULL);
+
+    command->argv[command->argc++] = habit->country;
+
+    told = &habit->told;
+
+    p = ngx_http_gate_script_number(command, p, habit->days);
+    p = ngx_http_gate_script_number(command, p, habit->remember);
+    p = ngx_http_gate_script_number(command, p, here);
+    p = ngx_http_gate_script_number(command, p, told->epoch);
+    p = ngx_http_gate_script_number(command, p, told->habit.since);
+
+    (void) ngx_http_gate_script_number(command, p, told->habit.day);
 }
 
 
@@ -270,17 +326,18 @@ ngx_http_gate_script_reply(redisReply *reply,
     ngx_uint_t   i, n;
 
     static const long long  most[NGX_HTTP_GATE_HEAD] = {
-        (long long) GATE_LIMIT_MAX, NGX_HTTP_GATE_CLOSED, 1
+        (long long) GATE_LIMIT_MAX, NGX_HTTP_GATE_CLOSED, NGX_MAX_INT32_VALUE
     };
 
-    n = q ? NGX_HTTP_GATE_HEAD : NGX_HTTP_GATE_HEAD - 1;
+    n = NGX_HTTP_GATE_HEAD;
     expected = n + (q ? NGX_HTTP_GATE_GRANTS * q->kind->nquotas
                         + 2 * q->kind->documents : 0);
 
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != expected
         || ngx_http_gate_script_numbers(reply->element, most, head, n)
            != NGX_OK
-        || head[0] == 0)
+        || head[0] == 0
+        || (q && head[2] > 1))
     {
         return NGX_ERROR;
     }
@@ -288,6 +345,7 @@ ngx_http_gate_script_reply(redisReply *reply,
     answer->epoch = head[0];
     answer->closed = head[1];
     answer->lost = q ? head[2] : 0;
+    answer->marks = q ? 0 : (uint32_t) head[2];
 
     for (i = 0; q && i < q->kind->nquotas; i++) {
         if (ngx_http_gate_script_grant(&reply->element[n
@@ -362,6 +420,40 @@ ngx_http_gate_script_grant(redisReply **reply, gate_grant_t *grant)
     grant->seen = n[3];
     grant->refused = (unsigned) n[4];
     grant->retry = n[5];
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_gate_script_told(redisReply *reply, ngx_http_gate_told_t *told)
+{
+    long long  n[NGX_HTTP_GATE_TOLD];
+
+    static const long long  most[NGX_HTTP_GATE_TOLD] = {
+        (long long) GATE_LIMIT_MAX, NGX_HTTP_GATE_CLOSED, NGX_MAX_INT32_VALUE,
+        GATE_FAMILIAR_ALWAYS - 1, 24 * 60 * 60 * 1000,
+        GATE_FAMILIAR_ALWAYS - 1, GATE_FAMILIAR_ALWAYS, GATE_FAMILIAR_ALWAYS, 1
+    };
+
+    if (reply->type != REDIS_REPLY_ARRAY
+        || reply->elements != NGX_HTTP_GATE_TOLD
+        || ngx_http_gate_script_numbers(reply->element, most, n,
+                                        NGX_HTTP_GATE_TOLD)
+           != NGX_OK
+        || n[0] == 0)
+    {
+        return NGX_ERROR;
+    }
+
+    told->epoch = n[0];
+    told->marks = (uint32_t) n[2];
+    told->today = (uint32_t) n[3];
+    told->ends = ngx_current_msec + n[4];
+    told->habit.since = (uint32_t) n[5];
+    told->habit.day = (uint32_t) n[6];
+    told->habit.best = (uint32_t) n[7];
+    told->here = (uint32_t) n[8];
 
     return NGX_OK;
 }

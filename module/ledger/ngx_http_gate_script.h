@@ -29,6 +29,7 @@ typedef enum {
     NGX_HTTP_GATE_SCRIPT_BEAT = 0,
     NGX_HTTP_GATE_SCRIPT_DRAW,
     NGX_HTTP_GATE_SCRIPT_SETTLE,
+    NGX_HTTP_GATE_SCRIPT_FAMILIAR,
     NGX_HTTP_GATE_SCRIPTS
 } ngx_http_gate_script_e;
 
@@ -60,6 +61,16 @@ void ngx_http_gate_script_init(ngx_http_gate_script_t *scripts);
 void ngx_http_gate_script_command(ngx_http_gate_command_t *command,
     const ngx_http_gate_script_t *scripts, ngx_uint_t text,
     const ngx_str_t *prefix, ngx_http_gate_question_t *q);
+
+/* The command that asks for a habit.  here: the user is there today. */
+void ngx_http_gate_script_habit(ngx_http_gate_command_t *command,
+    const ngx_http_gate_script_t *scripts, ngx_uint_t text,
+    const ngx_str_t *prefix, const ngx_http_gate_habit_t *habit,
+    ngx_uint_t here);
+
+/* Reads its reply, now: told->asked is the caller's.  NGX_ERROR: it is none. */
+ngx_int_t ngx_http_gate_script_told(redisReply *reply,
+    ngx_http_gate_told_t *told);
 
 /* Reads a reply to q, or to a beat.  NGX_ERROR: it is not one. */
 ngx_int_t ngx_http_gate_script_reply(redisReply *reply,

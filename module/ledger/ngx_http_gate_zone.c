@@ -132,17 +132,7 @@ ngx_int_t
 ngx_http_gate_zone_name(ngx_pool_t *pool, ngx_http_gate_account_t *account,
     const ngx_http_gate_kind_t *kind, const ngx_str_t *user)
 {
-    size_t       i;
-    u_char      *p, digest[SHA256_DIGEST_LENGTH];
-    ngx_uint_t   plain;
-
-    plain = user->len + kind->suffix.len + 2 <= NGX_HTTP_GATE_NAME_MAX
-            && user->len && user->data[0] != '#';
-
-    for (i = 0; plain && i < user->len; i++) {
-        plain = user->data[i] > 0x20 && user->data[i] != '{'
-                && user->data[i] != '}' && user->data[i] != 0x7f;
-    }
+    u_char  *p;
 
     p = ngx_pnalloc(pool, NGX_HTTP_GATE_NAME_MAX);
     if (p == NULL) {
@@ -151,6 +141,28 @@ ngx_http_gate_zone_name(ngx_pool_t *pool, ngx_http_gate_account_t *account,
 
     account->kind = kind;
     account->name.data = p;
+    account->name.len = ngx_http_gate_zone_text(p, user, &kind->suffix) - p;
+    account->hash = ngx_murmur_hash2(account->name.data, account->name.len);
+
+    return NGX_OK;
+}
+
+
+u_char *
+ngx_http_gate_zone_text(u_char *p, const ngx_str_t *user,
+    const ngx_str_t *suffix)
+{
+    size_t       i;
+    u_char       digest[SHA256_DIGEST_LENGTH];
+    ngx_uint_t   plain;
+
+    plain = user->len + suffix->len + 2 <= NGX_HTTP_GATE_NAME_MAX
+            && user->len && user->data[0] != '#';
+
+    for (i = 0; plain && i < user->len; i++) {
+        plain = user->data[i] > 0x20 && user->data[i] != '{'
+                && user->data[i] != '}' && user->data[i] != 0x7f;
+    }
 
     *p++ = '{';
 
@@ -164,12 +176,8 @@ ngx_http_gate_zone_name(ngx_pool_t *pool, ngx_http_gate_account_t *account,
     }
 
     *p++ = '}';
-    p = ngx_cpymem(p, kind->suffix.data, kind->suffix.len);
 
-    account->name.len = p - account->name.data;
-    account->hash = ngx_murmur_hash2(account->name.data, account->name.len);
-
-    return NGX_OK;
+    return ngx_cpymem(p, suffix->data, suffix->len);
 }
 
 

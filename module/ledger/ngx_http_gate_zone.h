@@ -20,6 +20,7 @@
 
 #include "gate_ledger.h"
 #include "ngx_http_gate_documents.h"
+#include "ngx_http_gate_habits.h"
 
 
 /* quotas of one account */
@@ -120,12 +121,30 @@ typedef struct {
     uint64_t               epoch;       /* its id */
     ngx_msec_t             closed;      /* ms until it grants again */
     ngx_uint_t             lost;        /* the account's count was lost */
+    uint32_t               marks;       /* of the epoch, to a beat */
     gate_grant_t           grants[NGX_HTTP_GATE_QUOTAS];
 
     /* bits of the documents asked for: counted now, and not before */
     ngx_uint_t             known[NGX_HTTP_GATE_QUOTAS];
     ngx_uint_t             fresh[NGX_HTTP_GATE_QUOTAS];
 } ngx_http_gate_answer_t;
+
+
+/* a user in a country */
+
+typedef struct {
+    ngx_str_t                     name;     /* "{user}:policy" */
+    ngx_str_t                     country;  /* two letters, or "unknown" */
+    uint32_t                      days;     /* of the rule */
+    uint32_t                      remember;
+    u_char                        digest[NGX_HTTP_GATE_HABIT_LEN];
+
+    /* filled by ngx_http_gate_zone_habit() */
+    ngx_http_gate_told_t          told;     /* epoch 0: nothing is known */
+    uint32_t                      today;
+    unsigned                      here:1;   /* it is written that he is */
+    unsigned                      fresh:1;  /* and nobody changed it since */
+} ngx_http_gate_habit_t;
 
 
 typedef struct ngx_http_gate_zone_s  ngx_http_gate_zone_t;
@@ -209,6 +228,33 @@ ngx_uint_t ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone,
  * accounts are told again.
  */
 ngx_uint_t ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch,
+    ngx_msec_t asked);
+
+/* There are habits: answers to other questions are no beats. */
+void ngx_http_gate_zone_habits(ngx_http_gate_zone_t *zone);
+
+/*
+ * Names what is known of a user in a country, under a policy whose accounts
+ * end with suffix; country, days and remember are the caller's and known.
+ * NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_http_gate_zone_habit_name(ngx_pool_t *pool,
+    ngx_http_gate_habit_t *habit, const ngx_str_t *suffix,
+    const ngx_str_t *user);
+
+/* Fills in what this host knows of it. */
+void ngx_http_gate_zone_habit(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_habit_t *habit);
+
+/* Redis has told it. */
+void ngx_http_gate_zone_told(ngx_http_gate_zone_t *zone,
+    const ngx_http_gate_habit_t *habit, const ngx_http_gate_told_t *told);
+
+/*
+ * The epoch had so many marks when Redis was asked then: what was told under
+ * others is not fresh.
+ */
+void ngx_http_gate_zone_marks(ngx_http_gate_zone_t *zone, uint32_t marks,
     ngx_msec_t asked);
 
 /* True once in an epoch: its Redis should be looked at. */

@@ -16,6 +16,7 @@ struct ngx_http_gate_zone_s {
     ngx_slab_pool_t              *shpool;
     ngx_array_t                  *kinds;
     ngx_uint_t                    embedded;
+    ngx_uint_t                    habits;   /* some policy asks for them */
     ngx_uint_t                    full;     /* said once by this worker */
     uint32_t                      generation;
 };
@@ -24,6 +25,13 @@ struct ngx_http_gate_zone_s {
 /* The cells, in order, for this worker alone; never wait before _unlock(). */
 ngx_http_gate_cells_t *ngx_http_gate_zone_lock(ngx_http_gate_zone_t *zone);
 void ngx_http_gate_zone_unlock(ngx_http_gate_zone_t *zone);
+
+/*
+ * Writes the name of a user's account, of NGX_HTTP_GATE_NAME_MAX bytes at
+ * most.  Returns its end.
+ */
+u_char *ngx_http_gate_zone_text(u_char *p, const ngx_str_t *user,
+    const ngx_str_t *suffix);
 
 /* NULL: the cell has none for this quota. */
 gate_credit_t *ngx_http_gate_zone_credit(ngx_http_gate_cell_t *cell,

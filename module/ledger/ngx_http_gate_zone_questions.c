@@ -108,8 +108,13 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
     if (answer) {
         entered = ngx_http_gate_zone_enter_epoch(cells, answer->epoch,
                                                  q->asked);
-        cells->beat = q->asked;
         cells->opens = ngx_current_msec + answer->closed;
+
+        /* it does not tell the marks */
+
+        if (!zone->habits) {
+            cells->beat = q->asked;
+        }
     }
 
     n = ngx_http_gate_cells_find(cells, 0, q->hash, &q->name);
