@@ -17,6 +17,7 @@
  *   hold      what one request took of a credit
  *   draw      to ask the ledger for credit
  *   settle    to give it back what was not spent
+ *   habit     on which days a user was in a country
  */
 
 
@@ -69,11 +70,13 @@ typedef struct {
 
 typedef struct {
     ngx_str_t                    name;
+    ngx_str_t                    suffix;    /* ":" and name */
     u_char                      *file;      /* where it was defined */
     ngx_uint_t                   line;
     gate_policy_t                rules;
     ngx_http_gate_countries_t    allow;
     ngx_http_gate_countries_t    deny;
+    ngx_http_gate_countries_t    usual;
     ngx_array_t                  networks;  /* exempt: of ngx_cidr_t */
     ngx_http_complex_value_t    *user;      /* NULL: nobody is counted */
     ngx_http_complex_value_t    *document;  /* NULL: $uri */
@@ -89,6 +92,7 @@ typedef struct {
     unsigned                     store_down_set:1;
     unsigned                     overrun_set:1;
     unsigned                     upgrade_set:1;
+    unsigned                     unusual_set:1;
     unsigned                     upgrade:1; /* may bypass the meter */
 } ngx_http_gate_policy_t;
 
@@ -157,7 +161,11 @@ struct ngx_http_gate_ctx_s {
     gate_verdict_t               verdict;
     ngx_http_gate_account_t     *accounts;  /* policy->ngroups */
 
+    ngx_http_gate_habit_t       *habit;     /* NULL: not looked up yet */
+    gate_reason_e                notice;    /* it passed, and is told */
+
     ngx_http_gate_waiter_t       waiter;
+    ngx_http_gate_habit_waiter_t habit_waiter;
     ngx_http_gate_resume_pt      resume;    /* called once, when it is over */
     ngx_uint_t                   attempts;
 

@@ -6,6 +6,7 @@
 #include "ngx_http_gate_access.h"
 
 #include "ngx_http_gate_country.h"
+#include "ngx_http_gate_familiar.h"
 #include "ngx_http_gate_log.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_peer.h"
@@ -244,14 +245,26 @@ ngx_http_gate_access_judge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     ngx_http_gate_loc_conf_t  *glcf;
 
-    /* what is cheap to know first: the quotas are not known yet */
+    /* what is cheap to know first */
 
-    ctx->verdict = gate_judge(&ctx->policy->rules, &ctx->facts);
+    ctx->verdict = gate_judge_first(&ctx->policy->rules, &ctx->facts);
 
-    if (ctx->verdict.answer == GATE_DENY
-        && (ctx->verdict.reason < GATE_REASON_QUOTA
-            || ctx->facts.countries_invalid))
-    {
+    if (ctx->verdict.answer == GATE_ASK) {
+
+        switch (ngx_http_gate_familiar_ask(ctx)) {
+
+        case NGX_OK:
+            return ngx_http_gate_access_judge(r, ctx);
+
+        case NGX_AGAIN:
+            return ngx_http_gate_access_wait(r, ctx);
+
+        default: /* NGX_ERROR */
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (ctx->verdict.answer == GATE_DENY) {
         glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
         if (!glcf->dry_run) {
@@ -339,6 +352,7 @@ ngx_http_gate_access_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ngx_http_gate_quota_use(ctx, 0, 1);
 
     ngx_http_gate_access_note(r, ctx);
+    ngx_http_gate_familiar_pass(r, ctx);
 
     return NGX_DECLINED;
 }

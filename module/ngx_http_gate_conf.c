@@ -7,6 +7,7 @@
 #include "ngx_http_gate_conf.h"
 
 #include "ngx_http_gate_country.h"
+#include "ngx_http_gate_familiar.h"
 
 #include <ngx_http_ssl_module.h>
 
@@ -53,20 +54,25 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
 {
     ngx_http_gate_main_conf_t *gmcf = conf;
 
-    ngx_uint_t                i;
+    ngx_uint_t                i, habits;
     ngx_http_gate_policy_t  **policies;
 
+    habits = 0;
     policies = gmcf->policies.elts;
 
     for (i = 0; i < gmcf->policies.nelts; i++) {
-        if (ngx_http_gate_country_check(cf, policies[i], gmcf->geo)
-            != NGX_OK)
+
+        if (ngx_http_gate_country_check(cf, policies[i], gmcf->geo) != NGX_OK
+            || ngx_http_gate_familiar_check(cf, policies[i], gmcf->redis)
+               != NGX_OK)
         {
             return NGX_CONF_ERROR;
         }
+
+        habits |= policies[i]->rules.familiar.unusual != GATE_UNUSUAL_OFF;
     }
 
-    if (gmcf->kinds.nelts == 0) {
+    if (gmcf->kinds.nelts == 0 && !habits) {
         return NGX_CONF_OK;
     }
 
@@ -82,6 +88,10 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
 
     if (gmcf->redis == NULL) {
         ngx_http_gate_zone_embed(gmcf->zone);
+    }
+
+    if (habits) {
+        ngx_http_gate_zone_habits(gmcf->zone);
     }
 
     return NGX_CONF_OK;

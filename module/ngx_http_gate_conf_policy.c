@@ -7,6 +7,7 @@
 #include "ngx_http_gate_conf.h"
 
 #include "ngx_http_gate_country.h"
+#include "ngx_http_gate_familiar.h"
 
 
 static char *ngx_http_gate_policy_user(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -53,6 +54,16 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
       NGX_CONF_1MORE,
       ngx_http_gate_country_conf,
       0, offsetof(ngx_http_gate_policy_t, deny), NULL },
+
+    { ngx_string("unusual_country"),
+      NGX_CONF_1MORE,
+      ngx_http_gate_familiar_conf,
+      0, 0, NULL },
+
+    { ngx_string("usual_country"),
+      NGX_CONF_1MORE,
+      ngx_http_gate_country_conf,
+      0, offsetof(ngx_http_gate_policy_t, usual), NULL },
 
     { ngx_string("allow_network"),
       NGX_CONF_1MORE,
@@ -378,6 +389,10 @@ ngx_http_gate_policy_complete(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
     ngx_http_gate_kind_t   *kind, **kp;
 
     ngx_http_gate_country_rules(policy);
+
+    if (ngx_http_gate_familiar_complete(cf, policy) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     policy->rules.nquotas = policy->ngroups * NGX_HTTP_GATE_QUOTAS;
 

@@ -22,12 +22,13 @@ ngx_int_t
 ngx_http_gate_country_create(ngx_conf_t *cf, ngx_http_gate_policy_t *policy)
 {
     ngx_uint_t                  i;
-    ngx_http_gate_countries_t  *lists[2];
+    ngx_http_gate_countries_t  *lists[3];
 
     lists[0] = &policy->allow;
     lists[1] = &policy->deny;
+    lists[2] = &policy->usual;
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < 3; i++) {
         if (ngx_array_init(&lists[i]->fixed, cf->pool, 4,
                            sizeof(gate_country_t))
             != NGX_OK
@@ -168,8 +169,13 @@ ngx_http_gate_country_rules(ngx_http_gate_policy_t *policy)
     rules->deny.elts = policy->deny.fixed.elts;
     rules->deny.nelts = policy->deny.fixed.nelts;
 
+    rules->usual.elts = policy->usual.fixed.elts;
+    rules->usual.nelts = policy->usual.fixed.nelts;
+
     rules->only_allowed = policy->allow.fixed.nelts
                           || policy->allow.values.nelts;
+    rules->familiar.named = policy->usual.fixed.nelts
+                            || policy->usual.values.nelts;
 }
 
 
@@ -179,15 +185,17 @@ ngx_http_gate_country_check(ngx_conf_t *cf, ngx_http_gate_policy_t *policy,
 {
     ngx_uint_t             i, k, missing;
     const gate_country_t  *countries;
-    gate_countries_t      *lists[2];
+    gate_countries_t      *lists[3];
 
     lists[0] = &policy->rules.allow;
     lists[1] = &policy->rules.deny;
+    lists[2] = &policy->rules.usual;
 
     missing = policy->allow.values.nelts || policy->deny.values.nelts
+              || policy->rules.familiar.unusual != GATE_UNUSUAL_OFF
               ? GATE_PLACE_COUNTRY : 0;
 
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < 3; i++) {
         countries = lists[i]->elts;
 
         for (k = 0; k < lists[i]->nelts; k++) {
@@ -246,8 +254,15 @@ ngx_http_gate_country_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         return NGX_ERROR;
     }
 
-    return ngx_http_gate_country_list(r, ctx, &policy->deny.values,
-                                      "deny_country", &facts->deny);
+    if (ngx_http_gate_country_list(r, ctx, &policy->deny.values,
+                                   "deny_country", &facts->deny)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_gate_country_list(r, ctx, &policy->usual.values,
+                                      "usual_country", &facts->usual);
 }
 
 

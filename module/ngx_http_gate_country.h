@@ -15,7 +15,10 @@
 ngx_int_t ngx_http_gate_country_create(ngx_conf_t *cf,
     ngx_http_gate_policy_t *policy);
 
-/* "allow_country" and "deny_country", by cmd->offset, and "allow_network". */
+/*
+ * "allow_country", "deny_country" and "usual_country", by cmd->offset, and
+ * "allow_network".
+ */
 char *ngx_http_gate_country_conf(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_gate_country_network(ngx_conf_t *cf, ngx_command_t *cmd,

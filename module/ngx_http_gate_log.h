@@ -15,6 +15,10 @@
 void ngx_http_gate_log_refused(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 
+/* It passed, and ctx->notice is to be told; at "gate_log_level". */
+void ngx_http_gate_log_notice(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+
 /* A limit came out as this value, which is no number. */
 void ngx_http_gate_log_limit(ngx_http_gate_ctx_t *ctx, const ngx_str_t *quota,
     const ngx_str_t *value);

@@ -9,6 +9,7 @@
 #include "ngx_http_gate_meter.h"
 
 #include "ngx_http_gate_access.h"
+#include "ngx_http_gate_familiar.h"
 #include "ngx_http_gate_quota.h"
 
 
@@ -662,6 +663,7 @@ ngx_http_gate_meter_cleanup(void *data)
     }
 
     ngx_http_gate_quota_close(ctx);
+    ngx_http_gate_familiar_close(ctx);
 }
 
 

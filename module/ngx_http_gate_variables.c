@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_gate_variable_reason(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_quota(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_notice(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_policy(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_user(ngx_http_request_t *r,
@@ -45,6 +47,9 @@ static ngx_http_variable_t  ngx_http_gate_vars[] = {
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_quota"), NULL, ngx_http_gate_variable_quota,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_notice"), NULL, ngx_http_gate_variable_notice,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_policy"), NULL, ngx_http_gate_variable_policy,
@@ -218,6 +223,20 @@ ngx_http_gate_variable_quota(ngx_http_request_t *r,
     name = ngx_http_gate_quota_name(ctx);
 
     return ngx_http_gate_variable_set(v, name->data, name->len);
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_notice(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    const char           *name;
+    ngx_http_gate_ctx_t  *ctx;
+
+    ctx = ngx_http_gate_access_ctx(r);
+    name = gate_reason_name(ctx ? ctx->notice : GATE_REASON_NONE);
+
+    return ngx_http_gate_variable_set(v, name, ngx_strlen(name));
 }
 
 

@@ -85,8 +85,18 @@ accepted(policy => $_)
         'overrun slow=64k;', 'upgrade refuse;', 'upgrade allow;',
         'status quota=503;',
         'status certificate=401 country=451 quota=404 unavailable=500;',
-        "status quota=400;\nstatus unavailable=599;";
+        "status quota=400;\nstatus unavailable=599;",
+        'unusual_country off;', 'status unusual_country=451;';
 accepted(policy => "deny_country $all;", 'all countries in one line');
+
+accepted(http => "gate_redis { server unix:/a; }\ngate_policy abroad {\n"
+                 . "user \$gate_cert_cn;\n$_;\n}")
+    for 'unusual_country report', 'unusual_country deny',
+        'unusual_country deny learn=0d remember=400d min_days=31',
+        'unusual_country report learn=2w min_days=1 remember=1d',
+        'unusual_country deny learn=24h',
+        "usual_country JP continent:EU unknown;\nunusual_country deny",
+        "unusual_country deny;\nusual_country \$arg_a;\nusual_country DE";
 
 # words of gate_redis
 

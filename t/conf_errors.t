@@ -62,7 +62,7 @@ my @faults = (
 
     (map { [ policy => "$_;", qq(invalid number of arguments in "$_") ] }
          qw(user certificate allow_country deny_country allow_network
-            quota lease
+            unusual_country usual_country quota lease
             store_down overrun upgrade status)),
     (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
          qw(user certificate store_down overrun upgrade)),
@@ -91,7 +91,7 @@ my @faults = (
     (map { [ policy => "$_;\n$_; # here", '"' . (split ' ')[0]
                                               . '" is duplicate' ] }
          'certificate off', 'lease 1m', 'store_down deny', 'overrun refuse',
-         'upgrade refuse'),
+         'upgrade refuse', 'unusual_country off'),
     [ policy => 'user $gate_cert_cn;', '"user" is duplicate' ],
     (map { [ redis => "$_;\n$_; # here", '"' . (split ' ')[0]
                                              . '" is duplicate' ] }
@@ -191,6 +191,25 @@ my @faults = (
              qq(invalid network "$_" in "allow_network") ] }
          qw(office 192.0.2 192.0.2.0/33 192.0.2.256 2001:db8::/129 $remote_addr
             -)),
+
+    (map { [ policy => "unusual_country $_;",
+             qq(invalid value "$_" in "unusual_country") ] }
+         qw(on Deny learn=14d)),
+    (map { [ policy => "unusual_country deny $_;",
+             qq(invalid parameter "$_" in "unusual_country") ] }
+         qw(report learn=-1d learn=1h learn=36h learn=401d learn= learn=x
+            remember=0 remember=401d remember=1h min_days=0 min_days=32
+            min_days=x min_days= min_days=-1 days=3)),
+    [ policy => 'unusual_country deny min_days=3 remember=2d;',
+      '"min_days" are more than "remember" has in "unusual_country"' ],
+    [ policy => "unusual_country deny;\nusual_country J; # here",
+      'invalid country "J" in "usual_country"' ],
+    [ http => "gate_policy other {\nusual_country JP;\n} # here",
+      'no "unusual_country" is defined for the "usual_country" of '
+      . '"gate_policy" "other"' ],
+    [ http => "gate_policy other {\nunusual_country deny;\n} # here",
+      'no "user" is defined for the "unusual_country" of "gate_policy" '
+      . '"other"' ],
 
     # the other words of a policy
 
@@ -318,9 +337,18 @@ SKIP: {
           "open() \"$t->{dir}/unreadable\" failed (13: Permission denied)");
 }
 
+# what is usual is kept in Redis
+
+said(conf(http => "gate_policy abroad { # here\nuser \$gate_cert_cn;\n"
+                  . "unusual_country report;\n}"),
+     'no "gate_redis" is defined for the "unusual_country" of "gate_policy" '
+     . '"abroad"', 'unusual_country without gate_redis');
+
 # countries need a database
 
-for my $word ('allow_country JP', 'deny_country JP', 'allow_country unknown') {
+for my $word ('allow_country JP', 'deny_country JP', 'allow_country unknown',
+              "user a;\nunusual_country report")
+{
     my $conf = conf(http => "gate_policy abroad { # here\n$word;\n}")
                =~ s/ gate_geoip [^\n]+//r;
 

@@ -43,6 +43,7 @@ sub conf {
     gate_policy counted {
         certificate  off;
         user         \$http_x_user;
+        unusual_country  deny;
         quota        bytes=1g per=1h;
         quota        documents=1000 per=1h;
     }

@@ -1,6 +1,6 @@
 /*
  * The judge.  One function a rule, each answers "does it hold"; the order in
- * gate_judge() is the order of the reasons a refused user is told.
+ * gate_judge_first() is the order of the reasons a refused user is told.
  */
 
 
@@ -23,6 +23,18 @@ static gate_verdict_t gate_judge_quotas(const gate_policy_t *policy,
 gate_verdict_t
 gate_judge(const gate_policy_t *policy, const gate_facts_t *facts)
 {
+    gate_verdict_t  verdict;
+
+    verdict = gate_judge_first(policy, facts);
+
+    return verdict.answer == GATE_PASS ? gate_judge_quotas(policy, facts)
+                                       : verdict;
+}
+
+
+gate_verdict_t
+gate_judge_first(const gate_policy_t *policy, const gate_facts_t *facts)
+{
     gate_verdict_t  verdict = { GATE_DENY, GATE_REASON_NONE, 0, 0 };
 
     if (!gate_judge_certificate(policy, facts) || !facts->user) {
@@ -36,13 +48,7 @@ gate_judge(const gate_policy_t *policy, const gate_facts_t *facts)
         return verdict;
     }
 
-    verdict = gate_judge_familiar(policy, facts);
-
-    if (verdict.answer != GATE_PASS) {
-        return verdict;
-    }
-
-    return gate_judge_quotas(policy, facts);
+    return gate_judge_familiar(policy, facts);
 }
 
 

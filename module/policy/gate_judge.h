@@ -23,6 +23,12 @@ gate_verdict_t gate_judge(const gate_policy_t *policy,
     const gate_facts_t *facts);
 
 /*
+ * The same for the rules before the quotas: GATE_PASS if all of them hold.
+ */
+gate_verdict_t gate_judge_first(const gate_policy_t *policy,
+    const gate_facts_t *facts);
+
+/*
  * Of a request that passes: what is to be told of it, by the rules that only
  * report.  GATE_REASON_NONE: nothing.
  */
