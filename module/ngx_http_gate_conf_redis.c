@@ -13,6 +13,8 @@
 #define NGX_HTTP_GATE_VERIFY_DEPTH  4
 
 
+static ngx_int_t ngx_http_gate_conf_cluster_check(ngx_conf_t *cf,
+    ngx_http_gate_redis_conf_t *redis);
 static char *ngx_http_gate_conf_ssl(ngx_conf_t *cf,
     ngx_http_gate_redis_conf_t *redis);
 static ngx_int_t ngx_http_gate_conf_ssl_check(ngx_conf_t *cf,
@@ -40,6 +42,11 @@ static ngx_command_t  ngx_http_gate_redis_commands[] = {
       NGX_CONF_TAKE1,
       ngx_conf_set_str_slot,
       0, offsetof(ngx_http_gate_redis_conf_t, sentinel), NULL },
+
+    { ngx_string("cluster"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_flag_slot,
+      0, offsetof(ngx_http_gate_redis_conf_t, cluster), NULL },
 
     { ngx_string("username"),
       NGX_CONF_TAKE1,
@@ -135,6 +142,7 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     redis->link.queue = 4096;
     redis->link.ssl_verify = NGX_CONF_UNSET;
     redis->ssl = NGX_CONF_UNSET;
+    redis->cluster = NGX_CONF_UNSET;
 
     rv = ngx_http_gate_conf_block(cf, ngx_http_gate_redis_commands, redis);
 
@@ -167,6 +175,13 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conf_init_uint_value(redis->link.database, 0);
 
     ngx_conf_init_value(redis->ssl, 0);
+    ngx_conf_init_value(redis->cluster, 0);
+
+    if (redis->cluster
+        && ngx_http_gate_conf_cluster_check(cf, redis) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
 
     if (gmcf->prefix.data == NULL) {
         ngx_str_set(&gmcf->prefix, "gate");
@@ -178,6 +193,45 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_http_gate_conf_no_ssl(cf, redis);
+}
+
+
+/* nodes are named by address, and have one database */
+
+static ngx_int_t
+ngx_http_gate_conf_cluster_check(ngx_conf_t *cf,
+    ngx_http_gate_redis_conf_t *redis)
+{
+    ngx_uint_t               i;
+    ngx_http_gate_server_t  *servers;
+
+    if (redis->sentinel.len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sentinel\" and \"cluster\" of \"gate_redis\" "
+                           "exclude each other: a cluster has no Sentinels");
+        return NGX_ERROR;
+    }
+
+    if (redis->link.database) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"database %ui\" of \"gate_redis\": a cluster "
+                           "has only database 0", redis->link.database);
+        return NGX_ERROR;
+    }
+
+    servers = redis->servers.elts;
+
+    for (i = 0; i < redis->servers.nelts; i++) {
+        if (servers[i].sockaddr.sockaddr.sa_family == AF_UNIX) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "server \"%V\" of \"gate_redis\": the nodes "
+                               "of a cluster are reached by address and port",
+                               &servers[i].name);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -280,7 +334,8 @@ ngx_http_gate_conf_ssl_check(ngx_conf_t *cf, ngx_http_gate_redis_conf_t *redis)
     for (i = 0; i < redis->servers.nelts; i++) {
 
         if (redis->link.ssl_name.len
-            || (redis->sentinel.len == 0 && servers[i].host.len
+            || (redis->sentinel.len == 0 && !redis->cluster
+                && servers[i].host.len
                 && servers[i].sockaddr.sockaddr.sa_family != AF_UNIX))
         {
             continue;

@@ -259,6 +259,11 @@ my @faults = (
     [ redis => 'connect_timeout -1s;', '"connect_timeout" invalid value' ],
     [ redis => qq(sentinel "";\n), '"sentinel" of "gate_redis" is empty',
       'end' ],
+    [ redis => 'cluster perhaps;', 'invalid value "perhaps" in "cluster"' ],
+    [ redis => "cluster on; sentinel main;\n",
+      '"sentinel" and "cluster" of "gate_redis" exclude each other', 'end' ],
+    [ redis => "cluster on; database 1;\n",
+      '"database 1" of "gate_redis": a cluster has only database 0', 'end' ],
     [ redis => 'ssl perhaps;', 'invalid value "perhaps" in "ssl"' ],
     (map { [ redis => "$_;\n", '"' . s/ .*//r . '" has no effect in '
                                 . '"gate_redis" without "ssl on"', 'end' ] }

@@ -22,10 +22,10 @@ ngx_http_gate_advice_ask(ngx_http_gate_redis_t *redis, ngx_log_t *log)
         ngx_string("CONFIG"), ngx_string("GET"), ngx_string("[as][ap][pv]e*")
     };
 
-    (void) ngx_http_gate_redis_ask(redis, 2, memory,
-                                   ngx_http_gate_advice_memory, log);
-    (void) ngx_http_gate_redis_ask(redis, 3, save, ngx_http_gate_advice_save,
-                                   log);
+    (void) ngx_http_gate_redis_ask_each(redis, 0, 2, memory,
+                                        ngx_http_gate_advice_memory, log);
+    (void) ngx_http_gate_redis_ask_each(redis, 0, 3, save,
+                                        ngx_http_gate_advice_save, log);
 }
 
 

@@ -15,6 +15,7 @@
 
 
 #include "ngx_http_gate_documents.h"
+#include "ngx_http_gate_epochs.h"
 #include "ngx_http_gate_habits.h"
 #include "ngx_http_gate_zone.h"
 
@@ -36,7 +37,7 @@ typedef struct {
     uint32_t                      ledger;   /* its cell, 0: none */
     uint32_t                      incarnation;
     uint32_t                      users;    /* requests that hold credit */
-    uint32_t                      epoch;    /* in which it was answered */
+    uint32_t                      era;      /* in which it was answered */
     uint32_t                      unused;
     uint64_t                      number;   /* of the last question */
     uint64_t                      answered;
@@ -83,11 +84,10 @@ typedef struct {
     uint32_t                      generation;
     uint32_t                      restate;  /* cells to be told again, if so */
     uint32_t                      again;    /* and another pass after this */
-    uint64_t                      epoch;    /* of Redis; 0: not known */
-    uint64_t                      advised;  /* Redis of this epoch */
-    ngx_msec_t                    learned;  /* when was asked what told it */
-    ngx_msec_t                    opens;    /* it grants from then on */
-    ngx_msec_t                    beat;     /* when it was looked for */
+    uint32_t                      advised;  /* Redis of this era */
+    ngx_msec_t                    opens;    /* all of it grants from then on */
+    ngx_msec_t                    beat;     /* when epochs were looked for */
+    ngx_http_gate_epochs_t        epochs;
     ngx_http_gate_documents_t     documents;
     ngx_http_gate_habits_t        habits;
     uint32_t                     *buckets;

@@ -25,8 +25,9 @@
 /* what Redis said, and when */
 
 typedef struct {
+    uint64_t                   server;  /* which primary */
     uint64_t                   epoch;   /* its id; never 0 */
-    uint32_t                   marks;   /* of the epoch */
+    uint32_t                   marks;   /* of the epochs */
     uint32_t                   today;
     gate_habit_t               habit;
     uint32_t                   here;    /* it is written that he was, today */

@@ -75,6 +75,8 @@ static ngx_uint_t ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger,
     ngx_uint_t all);
 static void ngx_http_gate_ledger_beat(ngx_http_gate_ledger_t *ledger);
 static void ngx_http_gate_ledger_beaten(void *data, redisReply *reply);
+static void ngx_http_gate_ledger_epoch(ngx_http_gate_ledger_t *ledger,
+    redisReply *reply);
 static void ngx_http_gate_ledger_give_back(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_account_t *account);
 static void ngx_http_gate_ledger_giving(ngx_http_gate_asking_t *asking,
@@ -102,7 +104,8 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
         return ledger;
     }
 
-    ledger->prefix = *prefix;
+    ledger->scripts.prefix = *prefix;
+    ledger->scripts.cluster = redis->cluster;
     ledger->timeout = redis->link.connect_timeout
                       + redis->link.timeout + 100;
 
@@ -122,9 +125,10 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
     ngx_rbtree_init(&ledger->habits, &ledger->habits_sentinel,
                     ngx_str_rbtree_insert_value);
 
-    ngx_http_gate_script_init(ledger->scripts);
+    ngx_http_gate_script_init(&ledger->scripts);
 
-    ledger->redis = ngx_http_gate_redis_create(cycle->pool, redis, cycle->log);
+    ledger->redis = ngx_http_gate_redis_create(cycle->pool, redis, prefix,
+                                               cycle->log);
     if (ledger->redis == NULL) {
         return NULL;
     }
@@ -606,13 +610,14 @@ ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
 
     ledger = asking->ledger;
 
-    ngx_http_gate_script_command(&command, ledger->scripts, asking->reload,
-                                 &ledger->prefix, &asking->question);
+    ngx_http_gate_script_command(&command, &ledger->scripts, asking->reload,
+                                 &asking->question);
     asking->sent = 1;
     asking->told = 1;
     asking->given = asking->question.ngives;
 
-    if (ngx_http_gate_redis_ask(ledger->redis, command.argc, command.argv,
+    if (ngx_http_gate_redis_ask(ledger->redis, &asking->question.name,
+                                command.argc, command.argv,
                                 ngx_http_gate_ledger_reply_handler, asking)
         != NGX_OK)
     {
@@ -653,6 +658,8 @@ ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply)
         ngx_http_gate_ledger_end(asking, NULL, NGX_ERROR);
         return;
     }
+
+    answer.server = ngx_http_gate_redis_server(ledger->redis);
 
     if (answer.lost) {
         ngx_log_error(NGX_LOG_INFO, ledger->log, 0,
@@ -887,15 +894,16 @@ ngx_http_gate_ledger_beat(ngx_http_gate_ledger_t *ledger)
         return;
     }
 
-    ngx_http_gate_script_command(&command, ledger->scripts, ledger->reload,
-                                 &ledger->prefix, NULL);
+    ngx_http_gate_script_command(&command, &ledger->scripts, ledger->reload,
+                                 NULL);
 
+    ledger->reloading = ledger->reload;
+    ledger->reload = 0;
     ledger->beat = ngx_current_msec;
-    ledger->beating = ngx_http_gate_redis_ask(ledger->redis, command.argc,
-                                              command.argv,
-                                              ngx_http_gate_ledger_beaten,
-                                              ledger)
-                      == NGX_OK;
+    ledger->beating = ngx_http_gate_redis_ask_each(ledger->redis, 1,
+                                                   command.argc, command.argv,
+                                                 ngx_http_gate_ledger_beaten,
+                                                   ledger);
 }
 
 
@@ -904,25 +912,30 @@ ngx_http_gate_ledger_beaten(void *data, redisReply *reply)
 {
     ngx_http_gate_ledger_t *ledger = data;
 
-    ngx_uint_t              reload;
-    ngx_http_gate_answer_t  answer;
+    ledger->beating--;
 
-    ledger->beating = 0;
-
-    if (reply == NULL) {
-        return;
+    if (reply) {
+        ngx_http_gate_ledger_epoch(ledger, reply);
     }
 
-    reload = ledger->reload;
-    ledger->reload = 0;
+    if (ledger->reload) {
+        ngx_http_gate_ledger_beat(ledger);
+    }
+}
+
+
+static void
+ngx_http_gate_ledger_epoch(ngx_http_gate_ledger_t *ledger, redisReply *reply)
+{
+    uint64_t                server;
+    ngx_http_gate_answer_t  answer;
 
     if (reply->type == REDIS_REPLY_ERROR) {
 
         if (ngx_strncmp(reply->str, "NOSCRIPT", sizeof("NOSCRIPT") - 1) == 0
-            && !reload)
+            && !ledger->reloading)
         {
             ledger->reload = 1;
-            ngx_http_gate_ledger_beat(ledger);
 
         } else {
             ngx_http_gate_ledger_failed(ledger, reply->str, reply->len);
@@ -937,11 +950,15 @@ ngx_http_gate_ledger_beaten(void *data, redisReply *reply)
         return;
     }
 
-    if (ngx_http_gate_zone_epoch(ledger->zone, answer.epoch, ledger->beat)) {
+    server = ngx_http_gate_redis_server(ledger->redis);
+
+    if (ngx_http_gate_zone_epoch(ledger->zone, server, answer.epoch,
+                                 ledger->beat))
+    {
         ngx_http_gate_ledger_restate(ledger);
     }
 
-    ngx_http_gate_zone_marks(ledger->zone, answer.marks, ledger->beat);
+    ngx_http_gate_zone_marks(ledger->zone, server, answer.marks, ledger->beat);
 
     if (ngx_http_gate_zone_advise(ledger->zone)) {
         ngx_http_gate_advice_ask(ledger->redis, ledger->log);

@@ -171,12 +171,13 @@ ngx_http_gate_habits_send(ngx_http_gate_wonder_t *wonder)
 
     ledger = wonder->ledger;
 
-    ngx_http_gate_script_habit(&command, ledger->scripts, wonder->reload,
-                               &ledger->prefix, &wonder->habit, wonder->here);
+    ngx_http_gate_script_habit(&command, &ledger->scripts, wonder->reload,
+                               &wonder->habit, wonder->here);
 
     wonder->told.asked = ngx_current_msec;
 
-    return ngx_http_gate_redis_ask(ledger->redis, command.argc, command.argv,
+    return ngx_http_gate_redis_ask(ledger->redis, &wonder->habit.name,
+                                   command.argc, command.argv,
                                    ngx_http_gate_habits_reply_handler, wonder);
 }
 
@@ -227,13 +228,17 @@ ngx_http_gate_habits_told(ngx_http_gate_wonder_t *wonder, redisReply *reply)
         return NGX_ERROR;
     }
 
+    told->server = ngx_http_gate_redis_server(ledger->redis);
+
     if (ledger->silent) {
         ledger->silent = 0;
         ngx_log_error(NGX_LOG_NOTICE, ledger->log, 0,
                       "gate: redis knows the countries of users again");
     }
 
-    if (ngx_http_gate_zone_epoch(ledger->zone, told->epoch, told->asked)) {
+    if (ngx_http_gate_zone_epoch(ledger->zone, told->server, told->epoch,
+                                 told->asked))
+    {
         ngx_http_gate_ledger_restate(ledger);
     }
 

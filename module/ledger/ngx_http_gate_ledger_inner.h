@@ -14,21 +14,21 @@
 struct ngx_http_gate_ledger_s {
     ngx_http_gate_zone_t         *zone;
     ngx_http_gate_redis_t        *redis;
-    ngx_str_t                     prefix;
     ngx_msec_t                    timeout;  /* until a question is given up */
     ngx_rbtree_t                  askings;
     ngx_rbtree_node_t             sentinel;
     ngx_rbtree_t                  habits;   /* that are asked for */
     ngx_rbtree_node_t             habits_sentinel;
-    ngx_http_gate_script_t        scripts[NGX_HTTP_GATE_SCRIPTS];
+    ngx_http_gate_scripts_t       scripts;
     ngx_event_t                   sweep;
     ngx_log_t                    *log;
     ngx_uint_t                    failing;  /* it was said */
     ngx_uint_t                    silent;   /* of habits, it was said */
     ngx_uint_t                    later;    /* askings that wait for Redis */
-    ngx_uint_t                    beating;  /* a beat is under way */
+    ngx_uint_t                    beating;  /* beats under way */
     ngx_msec_t                    beat;     /* since then */
     ngx_uint_t                    reload;   /* and Redis has not its script */
+    ngx_uint_t                    reloading;    /* beats with their script */
     ngx_uint_t                    farewell;
     ngx_http_gate_question_t     *idle;
     u_char                       *names;

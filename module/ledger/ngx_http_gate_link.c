@@ -11,10 +11,10 @@
 
 
 /* bounds of what a server may say */
-#define NGX_HTTP_GATE_LINK_ELEMENTS  1024
-#define NGX_HTTP_GATE_LINK_DEPTH     3
+#define NGX_HTTP_GATE_LINK_ELEMENTS  32768
+#define NGX_HTTP_GATE_LINK_DEPTH     4
 #define NGX_HTTP_GATE_LINK_STRING    (64 * 1024)
-#define NGX_HTTP_GATE_LINK_REPLY     (128 * 1024)
+#define NGX_HTTP_GATE_LINK_REPLY     (512 * 1024)
 
 /* arguments of a command */
 #define NGX_HTTP_GATE_LINK_ARGS      256
@@ -71,6 +71,8 @@ struct ngx_http_gate_link_s {
     redisReader                     *reader;
     redisReplyObjectFunctions        functions;
     const redisReplyObjectFunctions *base;
+    size_t                           bytes;     /* strings of this reply */
+    ngx_uint_t                       elements;  /* arrays of it */
     ngx_queue_t                      questions; /* oldest first */
     ngx_uint_t                       asked;
     ngx_http_gate_link_buffer_t      greeting;
@@ -168,6 +170,19 @@ ngx_http_gate_link_open(ngx_http_gate_link_t *link,
     ngx_int_t          rc;
     ngx_pool_t        *pool;
     ngx_connection_t  *c;
+
+    /* a session is one server's */
+
+    if (link->session
+        && ngx_cmp_sockaddr(&link->server.sockaddr.sockaddr,
+                            link->server.socklen,
+                            (struct sockaddr *) &server->sockaddr,
+                            server->socklen, 1)
+           != NGX_OK)
+    {
+        ngx_ssl_free_session(link->session);
+        link->session = NULL;
+    }
 
     link->server = *server;
 
@@ -281,6 +296,56 @@ ngx_uint_t
 ngx_http_gate_link_away(const ngx_http_gate_link_t *link)
 {
     return link->state == NGX_HTTP_GATE_LINK_AWAY;
+}
+
+
+ngx_int_t
+ngx_http_gate_link_named(ngx_http_gate_named_t *named, const u_char *host,
+    size_t len, ngx_int_t port)
+{
+    ngx_http_gate_server_t  *server;
+
+    server = &named->server;
+    ngx_memzero(server, sizeof(ngx_http_gate_server_t));
+
+    if (len == 0 || len >= sizeof(named->host) || port < 1 || port > 65535) {
+        return NGX_ERROR;
+    }
+
+    server->host.data = named->host;
+    server->host.len = ngx_cpystrn(named->host, (u_char *) host, len + 1)
+                       - named->host;
+    server->name.data = named->name;
+
+    if (inet_pton(AF_INET, (char *) named->host,
+                  &server->sockaddr.sockaddr_in.sin_addr)
+        == 1)
+    {
+        server->sockaddr.sockaddr_in.sin_family = AF_INET;
+        server->socklen = sizeof(struct sockaddr_in);
+
+#if (NGX_HAVE_INET6)
+
+    } else if (inet_pton(AF_INET6, (char *) named->host,
+                         &server->sockaddr.sockaddr_in6.sin6_addr)
+               == 1)
+    {
+        server->sockaddr.sockaddr_in6.sin6_family = AF_INET6;
+        server->socklen = sizeof(struct sockaddr_in6);
+
+#endif
+
+    } else {
+        return NGX_ERROR;
+    }
+
+    ngx_inet_set_port(&server->sockaddr.sockaddr, (in_port_t) port);
+
+    server->name.len = ngx_sock_ntop(&server->sockaddr.sockaddr,
+                                     server->socklen, named->name,
+                                     sizeof(named->name), 1);
+
+    return NGX_OK;
 }
 
 
@@ -749,6 +814,8 @@ ngx_http_gate_link_process(ngx_http_gate_link_t *link)
         }
 
         rc = NGX_OK;
+        link->bytes = 0;
+        link->elements = 0;
 
         if (link->state == NGX_HTTP_GATE_LINK_GREETING) {
             rc = ngx_http_gate_link_greeted(link, reply);
@@ -1021,7 +1088,8 @@ ngx_http_gate_link_string(const redisReadTask *task, char *str, size_t len)
     link = task->privdata;
 
     if (len > NGX_HTTP_GATE_LINK_STRING || str[len] != CR
-        || str[len + 1] != LF)
+        || str[len + 1] != LF
+        || (link->bytes += len) > NGX_HTTP_GATE_LINK_REPLY)
     {
         return NULL;
     }
@@ -1045,7 +1113,8 @@ ngx_http_gate_link_array(const redisReadTask *task, int elements)
     }
 
     if (elements > NGX_HTTP_GATE_LINK_ELEMENTS
-        || depth > NGX_HTTP_GATE_LINK_DEPTH)
+        || depth > NGX_HTTP_GATE_LINK_DEPTH
+        || (link->elements += elements) > NGX_HTTP_GATE_LINK_ELEMENTS)
     {
         return NULL;
     }

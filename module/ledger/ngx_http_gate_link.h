@@ -49,6 +49,15 @@ typedef struct {
 } ngx_http_gate_server_t;
 
 
+/* one that a server names, with its strings */
+
+typedef struct {
+    ngx_http_gate_server_t  server;
+    u_char                  host[NGX_SOCKADDR_STRLEN];
+    u_char                  name[NGX_SOCKADDR_STRLEN];
+} ngx_http_gate_named_t;
+
+
 typedef struct ngx_http_gate_link_s  ngx_http_gate_link_t;
 
 
@@ -107,6 +116,13 @@ ngx_int_t ngx_http_gate_link_ask(ngx_http_gate_link_t *link, ngx_uint_t argc,
 /* Is it connected and let in?  Is it not even being connected? */
 ngx_uint_t ngx_http_gate_link_ready(const ngx_http_gate_link_t *link);
 ngx_uint_t ngx_http_gate_link_away(const ngx_http_gate_link_t *link);
+
+/*
+ * Where a server says that another one is: an address, of len bytes, and a
+ * port.  The strings of named->server are its own.  NGX_ERROR: no such thing.
+ */
+ngx_int_t ngx_http_gate_link_named(ngx_http_gate_named_t *named,
+    const u_char *host, size_t len, ngx_int_t port);
 
 /* A log that names the server. */
 ngx_log_t *ngx_http_gate_link_log(ngx_http_gate_link_t *link);

@@ -2,6 +2,7 @@
  * With Sentinels there are two links: one asks a Sentinel where the primary is,
  * and then listens to what it says of changes; the other goes to the primary.
  * Without, the servers are tried in turn until one says that it is the primary.
+ * A cluster is another file's.
  *
  * An outage begins with the first failure and ends when a primary lets us in:
  * both are logged once.
@@ -23,9 +24,8 @@ struct ngx_http_gate_redis_s {
     ngx_http_gate_redis_conf_t      *conf;
     ngx_http_gate_link_t            *link;      /* to the primary */
     ngx_http_gate_link_t            *sentinel;  /* NULL: there are none */
-    ngx_http_gate_server_t           primary;   /* as a Sentinel named it */
-    u_char                           host[NGX_SOCKADDR_STRLEN];
-    u_char                           name[NGX_SOCKADDR_STRLEN];
+    ngx_http_gate_cluster_t         *cluster;   /* NULL: there is none */
+    ngx_http_gate_named_t            primary;   /* as a Sentinel named it */
     ngx_uint_t                       finding;   /* a Sentinel was asked */
     ngx_msec_t                       listen;    /* to another, not before */
     ngx_uint_t                       next;      /* server to try first */
@@ -36,6 +36,9 @@ struct ngx_http_gate_redis_s {
 };
 
 
+static ngx_int_t ngx_http_gate_redis_send(ngx_http_gate_redis_t *redis,
+    ngx_uint_t argc, const ngx_str_t *argv,
+    ngx_http_gate_link_handler_pt handler, void *data);
 static ngx_int_t ngx_http_gate_redis_connect(ngx_http_gate_redis_t *redis);
 static ngx_int_t ngx_http_gate_redis_try(ngx_http_gate_redis_t *redis);
 static void ngx_http_gate_redis_connected(void *data);
@@ -55,11 +58,13 @@ static void ngx_http_gate_redis_sentinel_ready(void *data);
 static ngx_int_t ngx_http_gate_redis_sentinel_lost(void *data,
     const char *why, ngx_err_t err, ngx_uint_t idle, ngx_uint_t again);
 static ngx_int_t ngx_http_gate_redis_switched(void *data, redisReply *reply);
+static ngx_uint_t ngx_http_gate_redis_there(ngx_http_gate_redis_t *redis,
+    const u_char *text, size_t len);
 
 
 ngx_http_gate_redis_t *
 ngx_http_gate_redis_create(ngx_pool_t *pool, ngx_http_gate_redis_conf_t *conf,
-    ngx_log_t *log)
+    const ngx_str_t *prefix, ngx_log_t *log)
 {
     ngx_http_gate_redis_t       *redis;
     ngx_http_gate_link_owner_t   owner;
@@ -70,6 +75,13 @@ ngx_http_gate_redis_create(ngx_pool_t *pool, ngx_http_gate_redis_conf_t *conf,
     }
 
     redis->conf = conf;
+
+    if (conf->cluster) {
+        redis->cluster = ngx_http_gate_cluster_create(pool, &conf->link,
+                                                      &conf->servers, prefix,
+                                                      log);
+        return redis->cluster ? redis : NULL;
+    }
 
     owner.ready = ngx_http_gate_redis_connected;
     owner.lost = ngx_http_gate_redis_lost;
@@ -94,7 +106,43 @@ ngx_http_gate_redis_create(ngx_pool_t *pool, ngx_http_gate_redis_conf_t *conf,
 
 
 ngx_int_t
-ngx_http_gate_redis_ask(ngx_http_gate_redis_t *redis, ngx_uint_t argc,
+ngx_http_gate_redis_ask(ngx_http_gate_redis_t *redis, const ngx_str_t *key,
+    ngx_uint_t argc, const ngx_str_t *argv,
+    ngx_http_gate_link_handler_pt handler, void *data)
+{
+    if (redis->cluster) {
+        return ngx_http_gate_cluster_ask(redis->cluster, key, argc, argv,
+                                         handler, data);
+    }
+
+    return ngx_http_gate_redis_send(redis, argc, argv, handler, data);
+}
+
+
+ngx_uint_t
+ngx_http_gate_redis_ask_each(ngx_http_gate_redis_t *redis, ngx_uint_t script,
+    ngx_uint_t argc, const ngx_str_t *argv,
+    ngx_http_gate_link_handler_pt handler, void *data)
+{
+    if (redis->cluster) {
+        return ngx_http_gate_cluster_ask_each(redis->cluster, script, argc,
+                                              argv, handler, data);
+    }
+
+    return ngx_http_gate_redis_send(redis, argc, argv, handler, data)
+           == NGX_OK;
+}
+
+
+uint64_t
+ngx_http_gate_redis_server(ngx_http_gate_redis_t *redis)
+{
+    return redis->cluster ? ngx_http_gate_cluster_server(redis->cluster) : 0;
+}
+
+
+static ngx_int_t
+ngx_http_gate_redis_send(ngx_http_gate_redis_t *redis, ngx_uint_t argc,
     const ngx_str_t *argv, ngx_http_gate_link_handler_pt handler, void *data)
 {
     if (ngx_http_gate_link_away(redis->link) && !redis->finding
@@ -116,7 +164,8 @@ ngx_http_gate_redis_ask(ngx_http_gate_redis_t *redis, ngx_uint_t argc,
 ngx_uint_t
 ngx_http_gate_redis_ready(ngx_http_gate_redis_t *redis)
 {
-    return ngx_http_gate_link_ready(redis->link);
+    return redis->cluster ? ngx_http_gate_cluster_ready(redis->cluster)
+                          : ngx_http_gate_link_ready(redis->link);
 }
 
 
@@ -124,6 +173,11 @@ void
 ngx_http_gate_redis_close(ngx_http_gate_redis_t *redis)
 {
     redis->finding = 0;
+
+    if (redis->cluster) {
+        ngx_http_gate_cluster_close(redis->cluster);
+        return;
+    }
 
     ngx_http_gate_link_close(redis->link);
 
@@ -317,7 +371,7 @@ ngx_http_gate_redis_found(void *data, redisReply *reply)
         && ngx_http_gate_redis_primary(redis, reply->element[0],
                                        reply->element[1])
            == NGX_OK
-        && ngx_http_gate_link_open(redis->link, &redis->primary,
+        && ngx_http_gate_link_open(redis->link, &redis->primary.server,
                                    NGX_HTTP_GATE_GREET_PRIMARY, 1)
            == NGX_OK)
     {
@@ -339,58 +393,14 @@ static ngx_int_t
 ngx_http_gate_redis_primary(ngx_http_gate_redis_t *redis, redisReply *host,
     redisReply *port)
 {
-    ngx_int_t                n;
-    ngx_http_gate_server_t  *primary;
-
-    primary = &redis->primary;
-
-    if (host->type != REDIS_REPLY_STRING || port->type != REDIS_REPLY_STRING
-        || (size_t) host->len >= sizeof(redis->host))
-    {
+    if (host->type != REDIS_REPLY_STRING || port->type != REDIS_REPLY_STRING) {
         return NGX_ERROR;
     }
 
-    n = ngx_atoi((u_char *) port->str, port->len);
-
-    if (n < 1 || n > 65535) {
-        return NGX_ERROR;
-    }
-
-    ngx_memzero(primary, sizeof(ngx_http_gate_server_t));
-    ngx_memcpy(redis->host, host->str, host->len);
-
-    primary->host.data = redis->host;
-    primary->host.len = host->len;
-    primary->name.data = redis->name;
-
-    if (inet_pton(AF_INET, host->str, &primary->sockaddr.sockaddr_in.sin_addr)
-        == 1)
-    {
-        primary->sockaddr.sockaddr_in.sin_family = AF_INET;
-        primary->socklen = sizeof(struct sockaddr_in);
-
-#if (NGX_HAVE_INET6)
-
-    } else if (inet_pton(AF_INET6, host->str,
-                         &primary->sockaddr.sockaddr_in6.sin6_addr)
-               == 1)
-    {
-        primary->sockaddr.sockaddr_in6.sin6_family = AF_INET6;
-        primary->socklen = sizeof(struct sockaddr_in6);
-
-#endif
-
-    } else {
-        return NGX_ERROR;
-    }
-
-    ngx_inet_set_port(&primary->sockaddr.sockaddr, (in_port_t) n);
-
-    primary->name.len = ngx_sock_ntop(&primary->sockaddr.sockaddr,
-                                      primary->socklen, redis->name,
-                                      sizeof(redis->name), 1);
-
-    return NGX_OK;
+    return ngx_http_gate_link_named(&redis->primary, (u_char *) host->str,
+                                    host->len,
+                                    ngx_atoi((u_char *) port->str,
+                                             port->len));
 }
 
 
@@ -489,11 +499,44 @@ ngx_http_gate_redis_switched(void *data, redisReply *reply)
 
     if ((size_t) what->len > name->len && what->str[name->len] == ' '
         && ngx_strncmp(what->str, name->data, name->len) == 0
-        && !ngx_http_gate_link_away(redis->link))
+        && !ngx_http_gate_link_away(redis->link)
+        && !ngx_http_gate_redis_there(redis, (u_char *) what->str, what->len))
     {
         ngx_http_gate_link_fail(redis->link, "the primary has moved");
         redis->pause = 0;
     }
 
     return NGX_OK;
+}
+
+
+/* is it where we are already? */
+
+static ngx_uint_t
+ngx_http_gate_redis_there(ngx_http_gate_redis_t *redis, const u_char *text,
+    size_t len)
+{
+    const u_char           *host, *port, *last;
+    ngx_http_gate_named_t   named;
+
+    last = text + len;
+
+    for (port = last; port > text && port[-1] != ' '; port--) { /* void */ }
+
+    if (port == text) {
+        return 0;
+    }
+
+    for (host = port - 1; host > text && host[-1] != ' '; host--) {
+        /* void */
+    }
+
+    return ngx_http_gate_link_named(&named, host, port - 1 - host,
+                                    ngx_atoi((u_char *) port, last - port))
+           == NGX_OK
+           && ngx_cmp_sockaddr(&named.server.sockaddr.sockaddr,
+                               named.server.socklen,
+                               &redis->primary.server.sockaddr.sockaddr,
+                               redis->primary.server.socklen, 1)
+              == NGX_OK;
 }

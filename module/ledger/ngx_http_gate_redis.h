@@ -2,7 +2,7 @@
  * Which Redis: the primary among the servers of nginx.conf, found by asking
  * each for its role, or the one that Sentinels name.  One link of this worker
  * goes to it; when it is lost, or turns out to be a replica, the next is
- * tried.  It knows no quota.
+ * tried.  Or those of a cluster.  It knows no quota.
  *
  * A link is made when somebody asks; after a failure not before a pause.
  */
@@ -12,6 +12,7 @@
 #define NGX_HTTP_GATE_REDIS_H_INCLUDED
 
 
+#include "ngx_http_gate_cluster.h"
 #include "ngx_http_gate_link.h"
 
 
@@ -20,6 +21,7 @@ typedef struct {
     ngx_array_t                 servers;    /* of ngx_http_gate_server_t */
     ngx_str_t                   sentinel;   /* what they call the primary;
                                                empty: they are no Sentinels */
+    ngx_flag_t                  cluster;
     ngx_flag_t                  ssl;
     ngx_str_t                   ssl_trusted_certificate;
     ngx_str_t                   ssl_certificate;
@@ -30,19 +32,34 @@ typedef struct {
 typedef struct ngx_http_gate_redis_s  ngx_http_gate_redis_t;
 
 
-/* Once per worker; connects to nobody yet.  NULL: no memory. */
+/*
+ * Once per worker; connects to nobody yet.  prefix: what the keys of scripts
+ * begin with.  NULL: no memory.
+ */
 ngx_http_gate_redis_t *ngx_http_gate_redis_create(ngx_pool_t *pool,
-    ngx_http_gate_redis_conf_t *conf, ngx_log_t *log);
+    ngx_http_gate_redis_conf_t *conf, const ngx_str_t *prefix,
+    ngx_log_t *log);
 
 /*
- * Sends a command to the primary.  NGX_OK: the handler will be called exactly
- * once, later, never from inside this call.  NGX_BUSY: nothing was sent, for
- * the queue is full or nobody is there and the pause is not over.  NGX_ERROR:
- * no memory.
+ * Sends a script to the primary that has a key, of which the hash tag is
+ * enough.  NGX_OK: the handler will be called exactly once, later, never from
+ * inside this call.  NGX_BUSY: nothing was sent, for the queue is full or
+ * nobody is there and the pause is not over.  NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_gate_redis_ask(ngx_http_gate_redis_t *redis,
-    ngx_uint_t argc, const ngx_str_t *argv,
+    const ngx_str_t *key, ngx_uint_t argc, const ngx_str_t *argv,
     ngx_http_gate_link_handler_pt handler, void *data);
+
+/*
+ * Sends a command, or a script without keys of its own, to the primary; in a
+ * cluster to each.  Returns how often the handler will be called.
+ */
+ngx_uint_t ngx_http_gate_redis_ask_each(ngx_http_gate_redis_t *redis,
+    ngx_uint_t script, ngx_uint_t argc, const ngx_str_t *argv,
+    ngx_http_gate_link_handler_pt handler, void *data);
+
+/* Inside a handler: which primary's reply it is; alone, 0. */
+uint64_t ngx_http_gate_redis_server(ngx_http_gate_redis_t *redis);
 
 /* Is there a primary that answers? */
 ngx_uint_t ngx_http_gate_redis_ready(ngx_http_gate_redis_t *redis);

@@ -37,6 +37,8 @@ static u_char *ngx_http_gate_script_number(ngx_http_gate_command_t *command,
 static void ngx_http_gate_script_key(ngx_http_gate_command_t *command,
     const char *format, const ngx_str_t *prefix, const ngx_str_t *name,
     const ngx_str_t *quota);
+static void ngx_http_gate_script_epoch(ngx_http_gate_command_t *command,
+    const ngx_http_gate_scripts_t *scripts);
 static ngx_int_t ngx_http_gate_script_taken(redisReply **reply,
     const ngx_http_gate_question_t *q, ngx_http_gate_answer_t *answer);
 static ngx_int_t ngx_http_gate_script_grant(redisReply **reply,
@@ -45,15 +47,12 @@ static ngx_int_t ngx_http_gate_script_numbers(redisReply **reply,
     const long long *most, long long *numbers, ngx_uint_t n);
 
 
-static const ngx_str_t  ngx_http_gate_script_epoch = ngx_string("epoch");
-
-
 /* the letters of gate_per_e in the scripts */
 static const u_char  ngx_http_gate_per[] = "hdwmt";
 
 
 void
-ngx_http_gate_script_init(ngx_http_gate_script_t *scripts)
+ngx_http_gate_script_init(ngx_http_gate_scripts_t *scripts)
 {
     u_char      digest[20];
     ngx_sha1_t  sha1;
@@ -71,35 +70,39 @@ ngx_http_gate_script_init(ngx_http_gate_script_t *scripts)
     };
 
     for (i = 0; i < NGX_HTTP_GATE_SCRIPTS; i++) {
-        scripts[i].text = texts[i];
+        scripts->list[i].text = texts[i];
 
         ngx_sha1_init(&sha1);
         ngx_sha1_update(&sha1, texts[i].data, texts[i].len);
         ngx_sha1_final(digest, &sha1);
 
-        ngx_hex_dump(scripts[i].sha1, digest, sizeof(digest));
+        ngx_hex_dump(scripts->list[i].sha1, digest, sizeof(digest));
     }
 }
 
 
 void
 ngx_http_gate_script_command(ngx_http_gate_command_t *command,
-    const ngx_http_gate_script_t *scripts, ngx_uint_t text,
-    const ngx_str_t *prefix, ngx_http_gate_question_t *q)
+    const ngx_http_gate_scripts_t *scripts, ngx_uint_t text,
+    ngx_http_gate_question_t *q)
 {
-    u_char      *p;
-    ngx_str_t   *arg;
-    ngx_uint_t   i;
+    u_char           *p;
+    ngx_str_t        *arg;
+    ngx_uint_t        i;
+    const ngx_str_t  *prefix;
+
+    prefix = &scripts->prefix;
 
     arg = ngx_http_gate_script_begin(command,
-                         &scripts[q == NULL ? NGX_HTTP_GATE_SCRIPT_BEAT
-                                  : q->settle ? NGX_HTTP_GATE_SCRIPT_SETTLE
-                                              : NGX_HTTP_GATE_SCRIPT_DRAW],
+                    &scripts->list[q == NULL ? NGX_HTTP_GATE_SCRIPT_BEAT
+                                   : q->settle ? NGX_HTTP_GATE_SCRIPT_SETTLE
+                                               : NGX_HTTP_GATE_SCRIPT_DRAW],
                                      text);
     p = command->numbers;
 
     p = ngx_http_gate_script_number(command, p,
-                                    q ? 2 + 2 * q->kind->documents : 1);
+                                    (q ? 1 + 2 * q->kind->documents : 0)
+                                    + !scripts->cluster);
 
     if (q) {
         ngx_http_gate_script_key(command, "%V:%V", prefix, &q->name, NULL);
@@ -114,8 +117,7 @@ ngx_http_gate_script_command(ngx_http_gate_command_t *command,
         }
     }
 
-    ngx_http_gate_script_key(command, "%V:%V", prefix,
-                             &ngx_http_gate_script_epoch, NULL);
+    ngx_http_gate_script_epoch(command, scripts);
 
     if (q == NULL) {
         return;
@@ -162,23 +164,22 @@ ngx_http_gate_script_begin(ngx_http_gate_command_t *command,
 
 void
 ngx_http_gate_script_habit(ngx_http_gate_command_t *command,
-    const ngx_http_gate_script_t *scripts, ngx_uint_t text,
-    const ngx_str_t *prefix, const ngx_http_gate_habit_t *habit,
-    ngx_uint_t here)
+    const ngx_http_gate_scripts_t *scripts, ngx_uint_t text,
+    const ngx_http_gate_habit_t *habit, ngx_uint_t here)
 {
     u_char                      *p;
     const ngx_http_gate_told_t  *told;
 
     (void) ngx_http_gate_script_begin(command,
-                                      &scripts[NGX_HTTP_GATE_SCRIPT_FAMILIAR],
+                               &scripts->list[NGX_HTTP_GATE_SCRIPT_FAMILIAR],
                                       text);
 
-    p = ngx_http_gate_script_number(command, command->numbers, 2);
+    p = ngx_http_gate_script_number(command, command->numbers,
+                                    1 + !scripts->cluster);
 
-    ngx_http_gate_script_key(command, "%V:%V/countries", prefix, &habit->name,
-                             NULL);
-    ngx_http_gate_script_key(command, "%V:%V", prefix,
-                             &ngx_http_gate_script_epoch, NULL);
+    ngx_http_gate_script_key(command, "%V:%V/countries", &scripts->prefix,
+                             &habit->name, NULL);
+    ngx_http_gate_script_epoch(command, scripts);
 
     command->argv[command->argc++] = habit->country;
 
@@ -312,6 +313,21 @@ ngx_http_gate_script_key(ngx_http_gate_command_t *command, const char *format,
     arg->len = ngx_snprintf(key, NGX_HTTP_GATE_KEY_MAX, format, prefix, name,
                             quota)
                - key;
+}
+
+
+/* in a cluster it is for who sends the command to say where the epoch is */
+
+static void
+ngx_http_gate_script_epoch(ngx_http_gate_command_t *command,
+    const ngx_http_gate_scripts_t *scripts)
+{
+    static const ngx_str_t  epoch = ngx_string("epoch");
+
+    if (!scripts->cluster) {
+        ngx_http_gate_script_key(command, "%V:%V", &scripts->prefix, &epoch,
+                                 NULL);
+    }
 }
 
 

@@ -18,7 +18,7 @@
 
 /* arguments of a command, at most */
 #define NGX_HTTP_GATE_ARGC_MAX                                               \
-    (12 + NGX_HTTP_GATE_ASKED + 3 * NGX_HTTP_GATE_GIVEN                      \
+    (13 + NGX_HTTP_GATE_ASKED + 3 * NGX_HTTP_GATE_GIVEN                      \
      + 17 * NGX_HTTP_GATE_QUOTAS)
 
 #define NGX_HTTP_GATE_KEYS      (2 + 2 * NGX_HTTP_GATE_QUOTAS)
@@ -40,6 +40,13 @@ typedef struct {
 } ngx_http_gate_script_t;
 
 
+typedef struct {
+    ngx_http_gate_script_t list[NGX_HTTP_GATE_SCRIPTS];
+    ngx_str_t              prefix;      /* begins the keys */
+    ngx_flag_t             cluster;     /* the epoch is not among them */
+} ngx_http_gate_scripts_t;
+
+
 /* a command and the memory of its arguments */
 
 typedef struct {
@@ -51,28 +58,30 @@ typedef struct {
 } ngx_http_gate_command_t;
 
 
-/* The texts and their SHA-1, for each of NGX_HTTP_GATE_SCRIPTS. */
-void ngx_http_gate_script_init(ngx_http_gate_script_t *scripts);
+/* The texts and their SHA-1; prefix and cluster are the caller's. */
+void ngx_http_gate_script_init(ngx_http_gate_scripts_t *scripts);
 
 /*
  * The command that asks q, or the beat when q is NULL.  text: send the script
- * itself, for Redis has it not.  prefix begins the keys and stays theirs.
+ * itself, for Redis has it not.
  */
 void ngx_http_gate_script_command(ngx_http_gate_command_t *command,
-    const ngx_http_gate_script_t *scripts, ngx_uint_t text,
-    const ngx_str_t *prefix, ngx_http_gate_question_t *q);
+    const ngx_http_gate_scripts_t *scripts, ngx_uint_t text,
+    ngx_http_gate_question_t *q);
 
 /* The command that asks for a habit.  here: the user is there today. */
 void ngx_http_gate_script_habit(ngx_http_gate_command_t *command,
-    const ngx_http_gate_script_t *scripts, ngx_uint_t text,
-    const ngx_str_t *prefix, const ngx_http_gate_habit_t *habit,
-    ngx_uint_t here);
+    const ngx_http_gate_scripts_t *scripts, ngx_uint_t text,
+    const ngx_http_gate_habit_t *habit, ngx_uint_t here);
 
-/* Reads its reply, now: told->asked is the caller's.  NGX_ERROR: it is none. */
+/*
+ * Reads its reply, now: told->asked and server are the caller's.  NGX_ERROR: it
+ * is none.
+ */
 ngx_int_t ngx_http_gate_script_told(redisReply *reply,
     ngx_http_gate_told_t *told);
 
-/* Reads a reply to q, or to a beat.  NGX_ERROR: it is not one. */
+/* Reads a reply to q, or to a beat; not the server.  NGX_ERROR: none. */
 ngx_int_t ngx_http_gate_script_reply(redisReply *reply,
     const ngx_http_gate_question_t *q, ngx_http_gate_answer_t *answer);
 

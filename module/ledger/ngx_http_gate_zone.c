@@ -742,7 +742,7 @@ ngx_http_gate_zone_idle_cell(void *data, ngx_http_gate_cell_t *cell)
     /* what Redis has forgotten is told first */
 
     if (cell->answered && zone->cells->restate
-        && cell->epoch != (uint32_t) zone->cells->epoch)
+        && cell->era != zone->cells->epochs.era)
     {
         return 0;
     }

@@ -118,6 +118,7 @@ typedef struct {
 /* what Redis answers */
 
 typedef struct {
+    uint64_t               server;      /* which primary; alone: 0 */
     uint64_t               epoch;       /* its id */
     ngx_msec_t             closed;      /* ms until it grants again */
     ngx_uint_t             lost;        /* the account's count was lost */
@@ -224,11 +225,11 @@ ngx_uint_t ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone,
     ngx_msec_t every);
 
 /*
- * Redis was in this epoch when it was asked then.  1: a new one, and all
+ * A primary was in this epoch when it was asked then.  1: a new one, and all
  * accounts are told again.
  */
-ngx_uint_t ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch,
-    ngx_msec_t asked);
+ngx_uint_t ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone,
+    uint64_t server, uint64_t epoch, ngx_msec_t asked);
 
 /* There are habits: answers to other questions are no beats. */
 void ngx_http_gate_zone_habits(ngx_http_gate_zone_t *zone);
@@ -246,18 +247,18 @@ ngx_int_t ngx_http_gate_zone_habit_name(ngx_pool_t *pool,
 void ngx_http_gate_zone_habit(ngx_http_gate_zone_t *zone,
     ngx_http_gate_habit_t *habit);
 
-/* Redis has told it. */
+/* Redis has told it; told->marks becomes those of all primaries. */
 void ngx_http_gate_zone_told(ngx_http_gate_zone_t *zone,
-    const ngx_http_gate_habit_t *habit, const ngx_http_gate_told_t *told);
+    const ngx_http_gate_habit_t *habit, ngx_http_gate_told_t *told);
 
 /*
- * The epoch had so many marks when Redis was asked then: what was told under
- * others is not fresh.
+ * A primary's epoch had so many marks when it was asked then: what was told
+ * under others is not fresh.
  */
-void ngx_http_gate_zone_marks(ngx_http_gate_zone_t *zone, uint32_t marks,
-    ngx_msec_t asked);
+void ngx_http_gate_zone_marks(ngx_http_gate_zone_t *zone, uint64_t server,
+    uint32_t marks, ngx_msec_t asked);
 
-/* True once in an epoch: its Redis should be looked at. */
+/* True once in an era: Redis should be looked at. */
 ngx_uint_t ngx_http_gate_zone_advise(ngx_http_gate_zone_t *zone);
 
 /* Are there accounts left to be told again? */

@@ -68,7 +68,8 @@ ngx_http_gate_zone_habit(ngx_http_gate_zone_t *zone,
 
     if (told) {
         habit->told = *told;
-        habit->fresh = told->epoch == cells->epoch
+        habit->fresh = ngx_http_gate_epochs_current(&cells->epochs,
+                                                    told->epoch)
                        && told->marks == cells->habits.marks;
     }
 
@@ -88,24 +89,32 @@ ngx_http_gate_zone_habit(ngx_http_gate_zone_t *zone,
 
 void
 ngx_http_gate_zone_told(ngx_http_gate_zone_t *zone,
-    const ngx_http_gate_habit_t *habit, const ngx_http_gate_told_t *told)
+    const ngx_http_gate_habit_t *habit, ngx_http_gate_told_t *told)
 {
-    ngx_http_gate_habits_t  *habits;
+    ngx_http_gate_cells_t  *cells;
 
-    habits = &ngx_http_gate_zone_lock(zone)->habits;
+    cells = ngx_http_gate_zone_lock(zone);
 
-    ngx_http_gate_habits_learn(habits, habit->digest, told);
-    ngx_http_gate_habits_mark(habits, told->marks, told->asked);
+    told->marks = ngx_http_gate_epochs_mark(&cells->epochs, told->server,
+                                            told->marks, told->asked);
+
+    ngx_http_gate_habits_learn(&cells->habits, habit->digest, told);
+    ngx_http_gate_habits_mark(&cells->habits, told->marks, told->asked);
 
     ngx_http_gate_zone_unlock(zone);
 }
 
 
 void
-ngx_http_gate_zone_marks(ngx_http_gate_zone_t *zone, uint32_t marks,
-    ngx_msec_t asked)
+ngx_http_gate_zone_marks(ngx_http_gate_zone_t *zone, uint64_t server,
+    uint32_t marks, ngx_msec_t asked)
 {
-    ngx_http_gate_habits_mark(&ngx_http_gate_zone_lock(zone)->habits, marks,
-                              asked);
+    ngx_http_gate_cells_t  *cells;
+
+    cells = ngx_http_gate_zone_lock(zone);
+
+    marks = ngx_http_gate_epochs_mark(&cells->epochs, server, marks, asked);
+    ngx_http_gate_habits_mark(&cells->habits, marks, asked);
+
     ngx_http_gate_zone_unlock(zone);
 }

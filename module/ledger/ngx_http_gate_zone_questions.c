@@ -17,10 +17,13 @@ static ngx_uint_t ngx_http_gate_zone_asking(ngx_http_gate_cell_t *cell);
 static void ngx_http_gate_zone_ask(ngx_http_gate_question_t *question,
     ngx_http_gate_cell_t *cell, const ngx_http_gate_kind_t *kind,
     u_char *text);
+static void ngx_http_gate_zone_answer(ngx_http_gate_cells_t *cells,
+    ngx_http_gate_cell_t *cell, ngx_http_gate_question_t *q,
+    const ngx_http_gate_answer_t *answer);
 static ngx_uint_t ngx_http_gate_zone_late(ngx_http_gate_cells_t *cells,
-    uint64_t epoch, ngx_msec_t asked);
+    uint64_t server, uint64_t epoch, ngx_msec_t asked);
 static ngx_uint_t ngx_http_gate_zone_enter_epoch(ngx_http_gate_cells_t *cells,
-    uint64_t epoch, ngx_msec_t asked);
+    uint64_t server, uint64_t epoch, ngx_msec_t asked);
 static ngx_uint_t ngx_http_gate_zone_rich(ngx_http_gate_cell_t *cell,
     const ngx_http_gate_kind_t *kind);
 
@@ -91,24 +94,30 @@ ngx_uint_t
 ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
     ngx_http_gate_question_t *q, const ngx_http_gate_answer_t *answer)
 {
-    uint32_t                  n;
-    ngx_uint_t                i, entered;
-    gate_credit_t            *credit;
-    ngx_http_gate_cell_t     *cell;
-    ngx_http_gate_cells_t    *cells;
+    uint32_t                n;
+    ngx_uint_t              entered;
+    ngx_msec_t              opens;
+    ngx_http_gate_cell_t   *cell;
+    ngx_http_gate_cells_t  *cells;
 
     cells = ngx_http_gate_zone_lock(zone);
 
-    if (answer && ngx_http_gate_zone_late(cells, answer->epoch, q->asked)) {
+    if (answer && ngx_http_gate_zone_late(cells, answer->server,
+                                          answer->epoch, q->asked))
+    {
         answer = NULL;
     }
 
     entered = 0;
 
     if (answer) {
-        entered = ngx_http_gate_zone_enter_epoch(cells, answer->epoch,
-                                                 q->asked);
-        cells->opens = ngx_current_msec + answer->closed;
+        entered = ngx_http_gate_zone_enter_epoch(cells, answer->server,
+                                                 answer->epoch, q->asked);
+        opens = ngx_current_msec + answer->closed;
+
+        if ((ngx_msec_int_t) (opens - cells->opens) > 0) {
+            cells->opens = opens;
+        }
 
         /* it does not tell the marks */
 
@@ -130,40 +139,52 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
         cell->asking = 0;
 
         if (answer) {
-            cell->answered = q->number;
-            cell->epoch = (uint32_t) answer->epoch;
-
-            /* what was lost is made up by who asks once it is open */
-
-            cell->untold = answer->closed > 0;
-
-            for (i = 0; i < q->kind->nquotas; i++) {
-                credit = ngx_http_gate_zone_credit(cell,
-                                                   &q->kind->quotas[i]);
-                if (credit == NULL) {
-                    continue;
-                }
-
-                gate_lease_grant(credit, &answer->grants[i], q->asked);
-
-                ngx_http_gate_zone_learn(cells, q, &q->kind->quotas[i],
-                                         &answer->grants[i],
-                                         answer->known[i], answer->fresh[i]);
-
-                /* given back meanwhile, or a slot was left behind */
-
-                if (credit->past != q->claims[i].past
-                    || credit->past_spent != q->claims[i].past_spent)
-                {
-                    cell->untold = 1;
-                }
-            }
+            ngx_http_gate_zone_answer(cells, cell, q, answer);
         }
     }
 
     ngx_http_gate_zone_unlock(zone);
 
     return entered;
+}
+
+
+static void
+ngx_http_gate_zone_answer(ngx_http_gate_cells_t *cells,
+    ngx_http_gate_cell_t *cell, ngx_http_gate_question_t *q,
+    const ngx_http_gate_answer_t *answer)
+{
+    ngx_uint_t      i;
+    gate_credit_t  *credit;
+
+    cell->answered = q->number;
+    cell->era = cells->epochs.era;
+
+    /* what was lost is made up by who asks once it is open */
+
+    cell->untold = answer->closed > 0;
+
+    for (i = 0; i < q->kind->nquotas; i++) {
+        credit = ngx_http_gate_zone_credit(cell, &q->kind->quotas[i]);
+
+        if (credit == NULL) {
+            continue;
+        }
+
+        gate_lease_grant(credit, &answer->grants[i], q->asked);
+
+        ngx_http_gate_zone_learn(cells, q, &q->kind->quotas[i],
+                                 &answer->grants[i], answer->known[i],
+                                 answer->fresh[i]);
+
+        /* given back meanwhile, or a slot was left behind */
+
+        if (credit->past != q->claims[i].past
+            || credit->past_spent != q->claims[i].past_spent)
+        {
+            cell->untold = 1;
+        }
+    }
 }
 
 
@@ -288,7 +309,7 @@ ngx_http_gate_zone_restate(ngx_http_gate_zone_t *zone,
         cell = &cells->table[--cells->restate];
 
         kind = cell->type == NGX_HTTP_GATE_ACCOUNT && cell->answered
-               && cell->epoch != (uint32_t) cells->epoch
+               && cell->era != cells->epochs.era
                ? ngx_http_gate_zone_kind(zone, cell->kind) : NULL;
 
         if (kind) {
@@ -355,16 +376,17 @@ ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone, ngx_msec_t every)
 
 
 ngx_uint_t
-ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch,
-    ngx_msec_t asked)
+ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t server,
+    uint64_t epoch, ngx_msec_t asked)
 {
     ngx_uint_t              entered;
     ngx_http_gate_cells_t  *cells;
 
     cells = ngx_http_gate_zone_lock(zone);
 
-    entered = ngx_http_gate_zone_late(cells, epoch, asked)
-              ? 0 : ngx_http_gate_zone_enter_epoch(cells, epoch, asked);
+    entered = ngx_http_gate_zone_late(cells, server, epoch, asked)
+              ? 0 : ngx_http_gate_zone_enter_epoch(cells, server, epoch,
+                                                   asked);
 
     ngx_http_gate_zone_unlock(zone);
 
@@ -378,12 +400,10 @@ ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone, uint64_t epoch,
  */
 
 static ngx_uint_t
-ngx_http_gate_zone_late(ngx_http_gate_cells_t *cells, uint64_t epoch,
-    ngx_msec_t asked)
+ngx_http_gate_zone_late(ngx_http_gate_cells_t *cells, uint64_t server,
+    uint64_t epoch, ngx_msec_t asked)
 {
-    if (cells->epoch == 0 || cells->epoch == epoch
-        || (ngx_msec_int_t) (asked - cells->learned) > 0)
-    {
+    if (!ngx_http_gate_epochs_late(&cells->epochs, server, epoch, asked)) {
         return 0;
     }
 
@@ -394,19 +414,16 @@ ngx_http_gate_zone_late(ngx_http_gate_cells_t *cells, uint64_t epoch,
 
 
 static ngx_uint_t
-ngx_http_gate_zone_enter_epoch(ngx_http_gate_cells_t *cells, uint64_t epoch,
-    ngx_msec_t asked)
+ngx_http_gate_zone_enter_epoch(ngx_http_gate_cells_t *cells, uint64_t server,
+    uint64_t epoch, ngx_msec_t asked)
 {
-    uint64_t  before;
+    uint32_t  before;
 
-    before = cells->epoch;
-    cells->epoch = epoch;
+    before = cells->epochs.era;
 
-    if (before == 0 || (ngx_msec_int_t) (asked - cells->learned) > 0) {
-        cells->learned = asked;
-    }
-
-    if (before == 0 || before == epoch) {
+    if (!ngx_http_gate_epochs_enter(&cells->epochs, server, epoch, asked)
+        || before == 0)
+    {
         return 0;
     }
 
@@ -425,8 +442,8 @@ ngx_http_gate_zone_advise(ngx_http_gate_zone_t *zone)
 
     cells = ngx_http_gate_zone_lock(zone);
 
-    advise = cells->advised != cells->epoch;
-    cells->advised = cells->epoch;
+    advise = cells->advised != cells->epochs.era;
+    cells->advised = cells->epochs.era;
 
     ngx_http_gate_zone_unlock(zone);
 

@@ -1,0 +1,219 @@
+#!/usr/bin/perl
+
+# A cluster of three primaries and their replicas, behind two gateways: slots
+# move, and a primary is killed, while users take what they may.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Test::Gate;
+use Test::Gate::Cluster;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $limit = 60;
+
+my $t = Test::Gate->new;
+
+$t->countries('203.0.113.0/24' => 'JP');
+$t->document('document', 1000);
+
+my $cluster = Test::Gate::Cluster->new($t);
+my @redis = $cluster->nodes;
+
+my @ports = map { $t->port } 0, 1;
+my @nginx = map { $t->nginx(conf(), port => $_) } @ports;
+
+# users on each of the primaries
+
+my %served;
+
+for my $n (1 .. 12) {
+    is(status("user$n", $n % 2), 200, "user $n");
+    my $key = "gate:{user$n}:counted";
+    my $node = $cluster->of($key);
+
+    ok($t->wait_for(sub { settled($node, $key) == 1 }), 'is counted');
+    $served{$node}++;
+}
+
+is(keys %served, 3, 'all primaries count');
+
+# 10,000 more, over all slots
+
+my @clients = map { $t->client(port => $_) } @ports;
+my %statuses;
+
+for my $n (1 .. 10_000) {
+    my $user = sprintf 'u%05d', $n;
+
+    $statuses{ $clients[$n % 2]->request('/document',
+                                         headers => { 'X-User' => $user })
+                               ->{status} }++;
+}
+
+is_deeply(\%statuses, { 200 => 10_000 }, '10,000 users');
+
+my $counted = <<'END';
+local n, cursor = 0, '0'
+repeat
+    local page = redis.call('SCAN', cursor, 'MATCH', '*{u[0-9]*', 'COUNT', 1000)
+    for _, key in ipairs(page[2]) do
+        local hash = redis.call('HGETALL', key)
+        for i = 1, #hash, 2 do
+            if hash[i]:match('^requests%-1h:%d+$') then
+                n = n + hash[i + 1]
+            end
+        end
+    end
+    cursor = page[1]
+until cursor == '0'
+return n
+END
+
+ok($t->wait_for(sub {
+       my $sum = 0;
+       $sum += $_->command('EVAL', $counted, 0) for @redis[0 .. 2];
+       return $sum == 10_000;
+   }, 30), 'the cluster has counted one request of each');
+
+# slots move from one to another under load, and nothing fails; accounts of
+# more than one key, too
+
+my @got = $t->parallel(5, sub {
+    my ($n) = @_;
+
+    return $cluster->reshard($redis[0], $redis[1], 400) if $n == 4;
+
+    my (%seen, $user);
+
+    for my $i (1 .. 300) {
+        $user = "r$n." . int($i / 4);
+        $seen{ status($user, $i % 2, $n % 2 ? '/listed/document'
+                                            : '/document') }++;
+    }
+
+    return join ' ', map { "$_:$seen{$_}" } sort keys %seen;
+});
+
+delete $_->{connection} for @redis;
+
+is_deeply(\@got, [ ('200:300') x 4, '' ],
+          'while slots move, all that may pass does');
+
+my ($moved) = grep { $redis[1] == $cluster->of("gate:{$_}:counted") }
+              map { "m$_" } 1 .. 200;
+
+ok($moved, 'there is a user whose slot another has now');
+
+# a primary is killed under load; its users get what they may, and no more
+
+my @users = map { "k$_" } 0 .. 3;
+my $victim = $cluster->of("gate:{$users[0]}:counted");
+
+@got = $t->parallel(4, sub {
+    my ($n) = @_;
+    my ($passed, $tries, %seen) = (0, 0);
+    my $ends = time + 60;
+
+    while (time < $ends) {
+        my $status = status($users[$n], $tries++ % 2);
+
+        $seen{$status}++;
+        $passed++ if $status == 200;
+        last if $status == 429 || $passed > $limit;
+
+        CORE::kill(KILL => $victim->{pid}) if $n == 0 && $passed == 20
+                                              && !$seen{killed}++;
+    }
+
+    return "$passed " . join ',', grep { !/^(200|429|503|killed)$/ }
+                                  keys %seen;
+});
+
+is_deeply(\@got, [ map { "$limit " } @users ],
+          'a primary is killed: each gets the limit, and no other answer');
+
+delete $_->{connection} for @redis;
+$victim->kill;
+
+for my $user (@users) {
+    my $key = "gate:{$user}:counted";
+
+    ok($t->wait_for(sub { settled($cluster->of($key), $key) == $limit }),
+       "$user is counted where the slot is now");
+}
+
+for my $nginx (@nginx) {
+    ok($nginx->said(qr/\[error\].* redis is lost/) <= 2,
+       'a worker says once that a primary is lost');
+    ok($nginx->said(qr/others have the slots of/), 'and who has its slots');
+}
+
+# FLUSHALL of one primary
+
+my $key = "gate:{$users[1]}:counted";
+
+$cluster->of($key)->command('FLUSHALL');
+
+my %after;
+$after{ status($users[1], $_ % 2) }++ for 1 .. 6;
+
+is_deeply([ grep { $_ == 200 } keys %after ], [],
+          'a primary forgets: nobody gets more');
+
+$t->done;
+
+sub settled {
+    my ($node, $key) = @_;
+
+    my %account = @{ +eval { $node->command('HGETALL', $key) } // [] };
+    my ($sum) = map { $account{$_} } grep { /^requests-1h:\d+$/ } keys %account;
+
+    return $sum // 0;
+}
+
+sub status {
+    my ($user, $node, $uri) = @_;
+
+    return $t->as('1.1', $user, $uri // '/document',
+                  port => $ports[$node])->{status};
+}
+
+sub conf {
+    my @servers = map { "server  127.0.0.1:$_;" } ($cluster->ports)[0, 1, 4];
+
+    return $t->conf(http => <<"END", server => <<'END2');
+    gate_redis {
+        @servers
+        cluster  on;
+        timeout  1s;
+    }
+
+    gate_policy counted {
+        certificate  off;
+        user         \$http_x_user;
+        quota        requests=$limit per=1h;
+        lease        1 idle=1s;
+    }
+
+    gate_policy listed {
+        certificate  off;
+        user         \$http_x_user;
+        quota        requests=$limit per=1h;
+        quota        documents=$limit per=day;
+    }
+END
+        gate  counted;
+
+        keepalive_requests  100000;
+
+        location /listed/ {
+            gate   listed;
+            alias  %%DIR%%/docs/;
+        }
+END2
+}
