@@ -78,6 +78,16 @@ static ngx_command_t  ngx_http_gate_redis_commands[] = {
       ngx_conf_set_msec_slot,
       0, offsetof(ngx_http_gate_redis_conf_t, link.timeout), NULL },
 
+    { ngx_string("wait_replicas"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      0, offsetof(ngx_http_gate_redis_conf_t, link.wait_replicas), NULL },
+
+    { ngx_string("queue"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      0, offsetof(ngx_http_gate_redis_conf_t, link.queue), NULL },
+
     { ngx_string("ssl"),
       NGX_CONF_TAKE1,
       ngx_conf_set_flag_slot,
@@ -139,7 +149,8 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     redis->link.connect_timeout = NGX_CONF_UNSET_MSEC;
     redis->link.timeout = NGX_CONF_UNSET_MSEC;
     redis->link.database = NGX_CONF_UNSET_UINT;
-    redis->link.queue = 4096;
+    redis->link.queue = NGX_CONF_UNSET_UINT;
+    redis->link.wait_replicas = NGX_CONF_UNSET_UINT;
     redis->link.ssl_verify = NGX_CONF_UNSET;
     redis->ssl = NGX_CONF_UNSET;
     redis->cluster = NGX_CONF_UNSET;
@@ -153,6 +164,12 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (redis->servers.nelts == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"server\" is defined in \"gate_redis\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (redis->link.queue == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"queue 0\" of \"gate_redis\" would ask nothing");
         return NGX_CONF_ERROR;
     }
 
@@ -173,6 +190,8 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conf_init_msec_value(redis->link.connect_timeout, 1000);
     ngx_conf_init_msec_value(redis->link.timeout, 250);
     ngx_conf_init_uint_value(redis->link.database, 0);
+    ngx_conf_init_uint_value(redis->link.queue, 4096);
+    ngx_conf_init_uint_value(redis->link.wait_replicas, 0);
 
     ngx_conf_init_value(redis->ssl, 0);
     ngx_conf_init_value(redis->cluster, 0);

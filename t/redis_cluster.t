@@ -19,7 +19,7 @@ my $limit = 60;
 my $t = Test::Gate->new;
 
 $t->countries('203.0.113.0/24' => 'JP');
-$t->document('document', 1000);
+$t->document($_, 1000) for qw(document other);
 
 my $cluster = Test::Gate::Cluster->new($t);
 my @redis = $cluster->nodes;
@@ -79,6 +79,61 @@ ok($t->wait_for(sub {
        $sum += $_->command('EVAL', $counted, 0) for @redis[0 .. 2];
        return $sum == 10_000;
    }, 30), 'the cluster has counted one request of each');
+
+# While a slot moves, who has no account yet gets one at the new place, and who
+# has keys at both waits until it is over.
+
+my ($new, $old) = qw(new old);
+
+is(status($old, 0, '/listed/document'), 200, 'an account of several keys');
+
+for my $user ($new, $old) {
+    my $slot = $redis[0]->command('CLUSTER', 'KEYSLOT', "{$user}");
+    my $from = $cluster->of("{$user}");
+    my ($to) = grep { $_ != $from } @redis[0 .. 2];
+    my ($from_id, $to_id) = map { $_->command('CLUSTER', 'MYID') } $from, $to;
+
+    $to->command('CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $from_id);
+    $from->command('CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $to_id);
+
+    my $keys = sub {
+        return @{ $from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 10) };
+    };
+    my $move = sub {
+        $from->command('MIGRATE', '127.0.0.1', $to->{port}, $_, 0, 1000)
+            for @_;
+    };
+    my $end = sub {
+        $move->($keys->());
+        $_->command('CLUSTER', 'SETSLOT', $slot, 'NODE', $to_id)
+            for $to, $from;
+    };
+
+    if ($user eq $new) {
+        is(status($user, 1), 200, 'a new account while its slot moves');
+        $end->();
+        next;
+    }
+
+    $move->(grep { /listed$/ } $keys->());
+    delete $_->{connection} for @redis;
+
+    my @got = $t->parallel(2, sub {
+        return status($user, 1, '/listed/other') if $_[0] == 0;
+
+        my $waits = $t->wait_for(sub {
+            "@{[ map { $_->command('INFO', 'errorstats') } $from, $to ]}"
+            =~ /TRYAGAIN/;
+        });
+
+        $end->();
+
+        return $waits ? 'waited' : 'did not';
+    });
+
+    delete $_->{connection} for @redis;
+    is_deeply(\@got, [ 200, 'waited' ], 'half of an account has moved: it waits');
+}
 
 # slots move from one to another under load, and nothing fails; accounts of
 # more than one key, too

@@ -34,6 +34,7 @@ typedef struct {
     ngx_uint_t                      hops;
     unsigned                        script:1;
     unsigned                        bound:1;    /* to this node */
+    unsigned                        sure:1;
     ngx_uint_t                      argc;
     ngx_str_t                       argv[1];
 } ngx_http_gate_cluster_question_t;
@@ -92,7 +93,7 @@ ngx_http_gate_cluster_create(ngx_pool_t *pool,
 ngx_int_t
 ngx_http_gate_cluster_ask(ngx_http_gate_cluster_t *cluster,
     const ngx_str_t *key, ngx_uint_t argc, const ngx_str_t *argv,
-    ngx_http_gate_link_handler_pt handler, void *data)
+    ngx_uint_t sure, ngx_http_gate_link_handler_pt handler, void *data)
 {
     ngx_int_t                          rc;
     ngx_http_gate_cluster_question_t  *q;
@@ -108,6 +109,7 @@ ngx_http_gate_cluster_ask(ngx_http_gate_cluster_t *cluster,
 
     q->slot = ngx_http_gate_slot(key);
     q->script = 1;
+    q->sure = sure ? 1 : 0;
 
     rc = ngx_http_gate_cluster_route(q);
 
@@ -310,7 +312,7 @@ ngx_http_gate_cluster_route(ngx_http_gate_cluster_question_t *q)
     if (q->importing) {
         q->importing = NULL;
 
-        rc = ngx_http_gate_link_ask(link, 1, &asking,
+        rc = ngx_http_gate_link_ask(link, 1, &asking, 0,
                                     ngx_http_gate_cluster_asking, NULL);
         if (rc != NGX_OK) {
             return rc;
@@ -338,7 +340,7 @@ ngx_http_gate_cluster_send(ngx_http_gate_cluster_question_t *q,
         argc++;
     }
 
-    return ngx_http_gate_link_ask(link, argc, argv,
+    return ngx_http_gate_link_ask(link, argc, argv, q->sure,
                                   ngx_http_gate_cluster_reply, q);
 }
 

@@ -28,14 +28,15 @@ ngx_http_gate_cluster_t *ngx_http_gate_cluster_create(ngx_pool_t *pool,
     const ngx_str_t *prefix, ngx_log_t *log);
 
 /*
- * Sends a script to the primary that has the slot of "key".  NGX_OK: the
+ * Sends a script to the primary that has the slot of "key".  sure: see
+ * ngx_http_gate_link_ask().  NGX_OK: the
  * handler will be called exactly once, later, never from inside this call,
  * after redirections were followed.  NGX_BUSY: the queue is full, or that
  * primary is away.  NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_gate_cluster_ask(ngx_http_gate_cluster_t *cluster,
     const ngx_str_t *key, ngx_uint_t argc, const ngx_str_t *argv,
-    ngx_http_gate_link_handler_pt handler, void *data);
+    ngx_uint_t sure, ngx_http_gate_link_handler_pt handler, void *data);
 
 /*
  * Sends a command, or a script without keys, to each primary.  Returns how

@@ -308,7 +308,7 @@ ngx_http_gate_cluster_look_handler(ngx_event_t *ev)
     node = ngx_http_gate_cluster_teller(cluster);
 
     if (node
-        && ngx_http_gate_link_ask(node->link, 2, argv,
+        && ngx_http_gate_link_ask(node->link, 2, argv, 0,
                                   ngx_http_gate_cluster_told, node)
            == NGX_OK)
     {

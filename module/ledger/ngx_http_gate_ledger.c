@@ -618,6 +618,7 @@ ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
 
     if (ngx_http_gate_redis_ask(ledger->redis, &asking->question.name,
                                 command.argc, command.argv,
+                                !asking->question.settle,
                                 ngx_http_gate_ledger_reply_handler, asking)
         != NGX_OK)
     {

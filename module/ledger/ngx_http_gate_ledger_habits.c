@@ -177,7 +177,7 @@ ngx_http_gate_habits_send(ngx_http_gate_wonder_t *wonder)
     wonder->told.asked = ngx_current_msec;
 
     return ngx_http_gate_redis_ask(ledger->redis, &wonder->habit.name,
-                                   command.argc, command.argv,
+                                   command.argc, command.argv, 0,
                                    ngx_http_gate_habits_reply_handler, wonder);
 }
 

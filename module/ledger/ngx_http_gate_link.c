@@ -51,6 +51,8 @@ typedef struct {
     ngx_http_gate_link_handler_pt    handler;
     void                            *data;
     ngx_msec_t                       deadline;
+    ngx_uint_t                       sure;      /* WAIT was asked after it */
+    redisReply                      *reply;     /* kept until that is said */
 } ngx_http_gate_link_question_t;
 
 
@@ -82,6 +84,7 @@ struct ngx_http_gate_link_s {
     ngx_http_gate_link_buffer_t      out;
     ngx_event_t                      timer;     /* the oldest's deadline */
     ngx_ssl_session_t               *session;
+    ngx_uint_t                       lagging;   /* replicas do, it was said */
     u_char                          *in;
     u_char                           why[NGX_HTTP_GATE_LINK_WHY];
     ngx_log_t                        log;
@@ -110,8 +113,12 @@ static ngx_int_t ngx_http_gate_link_greeted(ngx_http_gate_link_t *link,
     redisReply *reply);
 static ngx_int_t ngx_http_gate_link_heard(ngx_http_gate_link_t *link,
     redisReply *reply);
-static void ngx_http_gate_link_answer(ngx_http_gate_link_t *link,
+static ngx_int_t ngx_http_gate_link_wait(ngx_http_gate_link_t *link);
+static ngx_uint_t ngx_http_gate_link_answer(ngx_http_gate_link_t *link,
     redisReply *reply);
+static ngx_uint_t ngx_http_gate_link_moved(const redisReply *reply);
+static redisReply *ngx_http_gate_link_sure(ngx_http_gate_link_t *link,
+    redisReply *reply, redisReply *replicas);
 static void ngx_http_gate_link_timer_handler(ngx_event_t *ev);
 static void ngx_http_gate_link_schedule(ngx_http_gate_link_t *link);
 static void ngx_http_gate_link_end(ngx_http_gate_link_t *link,
@@ -237,8 +244,10 @@ ngx_http_gate_link_open(ngx_http_gate_link_t *link,
 
 ngx_int_t
 ngx_http_gate_link_ask(ngx_http_gate_link_t *link, ngx_uint_t argc,
-    const ngx_str_t *argv, ngx_http_gate_link_handler_pt handler, void *data)
+    const ngx_str_t *argv, ngx_uint_t sure,
+    ngx_http_gate_link_handler_pt handler, void *data)
 {
+    size_t                          len;
     ngx_http_gate_link_question_t  *question;
 
     if (link->asked >= link->conf->queue
@@ -252,15 +261,22 @@ ngx_http_gate_link_ask(ngx_http_gate_link_t *link, ngx_uint_t argc,
         return NGX_ERROR;
     }
 
+    sure = sure && link->conf->wait_replicas;
+    len = link->out.len - link->out.pos;
+
     if (ngx_http_gate_link_format(&link->out, argc, argv, &link->log)
-        != NGX_OK)
+        != NGX_OK
+        || (sure && ngx_http_gate_link_wait(link) != NGX_OK))
     {
+        link->out.len = link->out.pos + len;
         ngx_free(question);
         return NGX_ERROR;
     }
 
     question->handler = handler;
     question->data = data;
+    question->sure = sure;
+    question->reply = NULL;
     question->deadline = ngx_current_msec + link->conf->timeout;
 
     if (link->state != NGX_HTTP_GATE_LINK_READY) {
@@ -821,7 +837,9 @@ ngx_http_gate_link_process(ngx_http_gate_link_t *link)
             rc = ngx_http_gate_link_greeted(link, reply);
 
         } else if (!ngx_queue_empty(&link->questions)) {
-            ngx_http_gate_link_answer(link, reply);
+            if (ngx_http_gate_link_answer(link, reply)) {
+                continue;
+            }
 
         } else {
             rc = link->owner.message
@@ -922,9 +940,37 @@ ngx_http_gate_link_heard(ngx_http_gate_link_t *link, redisReply *reply)
 }
 
 
-static void
+/* all that was written on this connection is in so many replicas */
+
+static ngx_int_t
+ngx_http_gate_link_wait(ngx_http_gate_link_t *link)
+{
+    u_char     replicas[NGX_INT_T_LEN], ms[NGX_INT_T_LEN];
+    ngx_str_t  argv[3];
+
+    ngx_str_set(&argv[0], "WAIT");
+
+    argv[1].data = replicas;
+    argv[1].len = ngx_sprintf(replicas, "%ui", link->conf->wait_replicas)
+                  - replicas;
+
+    /* 0 would be for ever */
+
+    argv[2].data = ms;
+    argv[2].len = ngx_sprintf(ms, "%M", ngx_max(link->conf->timeout / 2, 1))
+                  - ms;
+
+    return ngx_http_gate_link_format(&link->out, 3, argv, &link->log);
+}
+
+
+/* 1: the reply is kept */
+
+static ngx_uint_t
 ngx_http_gate_link_answer(ngx_http_gate_link_t *link, redisReply *reply)
 {
+    ngx_uint_t                      moved;
+    redisReply                     *first;
     ngx_queue_t                    *q;
     ngx_connection_t               *c;
     ngx_http_gate_link_question_t  *question;
@@ -934,25 +980,83 @@ ngx_http_gate_link_answer(ngx_http_gate_link_t *link, redisReply *reply)
     q = ngx_queue_head(&link->questions);
     question = ngx_queue_data(q, ngx_http_gate_link_question_t, queue);
 
+    if (question->sure && question->reply == NULL) {
+        question->reply = reply;
+        return 1;
+    }
+
     ngx_queue_remove(q);
     link->asked--;
 
     ngx_http_gate_link_schedule(link);
 
+    first = question->reply;
+
+    if (first) {
+        reply = ngx_http_gate_link_sure(link, first, reply);
+    }
+
+    moved = reply && reply->type == REDIS_REPLY_ERROR
+            && ngx_http_gate_link_moved(reply);
+
     question->handler(question->data, reply);
+
+    if (first) {
+        freeReplyObject(first);
+    }
 
     ngx_free(question);
 
-    if (link->peer.connection == c
-        && (link->greets & NGX_HTTP_GATE_GREET_PRIMARY)
-        && reply->type == REDIS_REPLY_ERROR
-        && (ngx_strncmp(reply->str, "READONLY", sizeof("READONLY") - 1) == 0
-            || ngx_strncmp(reply->str, "MASTERDOWN",
-                           sizeof("MASTERDOWN") - 1)
-               == 0))
+    if (moved && link->peer.connection == c
+        && (link->greets & NGX_HTTP_GATE_GREET_PRIMARY))
     {
         ngx_http_gate_link_fail(link, "it is not the primary any more");
     }
+
+    return 0;
+}
+
+
+/* what was granted may be forgotten: then it is as if nobody had answered */
+
+static redisReply *
+ngx_http_gate_link_sure(ngx_http_gate_link_t *link, redisReply *reply,
+    redisReply *replicas)
+{
+    ngx_uint_t  n;
+
+    n = link->conf->wait_replicas;
+
+    if (replicas->type == REDIS_REPLY_INTEGER
+        && replicas->integer >= (long long) n)
+    {
+        if (link->lagging) {
+            link->lagging = 0;
+            ngx_log_error(NGX_LOG_NOTICE, &link->log, 0,
+                          "gate: redis has %ui replicas again", n);
+        }
+
+        return reply;
+    }
+
+    if (!link->lagging) {
+        link->lagging = 1;
+        ngx_log_error(NGX_LOG_ERR, &link->log, 0,
+                      "gate: less than %ui replicas have what redis "
+                      "granted: it does not count as granted", n);
+    }
+
+    return reply->type == REDIS_REPLY_ERROR ? reply : NULL;
+}
+
+
+static ngx_uint_t
+ngx_http_gate_link_moved(const redisReply *reply)
+{
+    return ngx_strncmp(reply->str, "READONLY", sizeof("READONLY") - 1) == 0
+           || ngx_strncmp(reply->str, "MASTERDOWN",
+                          sizeof("MASTERDOWN") - 1)
+              == 0;
 }
 
 
@@ -1033,6 +1137,10 @@ ngx_http_gate_link_end(ngx_http_gate_link_t *link, const char *why,
         ngx_queue_remove(q);
 
         question->handler(question->data, NULL);
+
+        if (question->reply) {
+            freeReplyObject(question->reply);
+        }
 
         ngx_free(question);
     }

@@ -33,6 +33,7 @@ typedef struct {
     ngx_msec_t          connect_timeout;
     ngx_msec_t          timeout;            /* of one question */
     ngx_uint_t          queue;              /* questions under way, at most */
+    ngx_uint_t          wait_replicas;      /* that have what is sure */
     ngx_ssl_t          *ssl;                /* NULL: no TLS */
     ngx_flag_t          ssl_verify;
     ngx_str_t           ssl_name;           /* empty: the server's host */
@@ -106,12 +107,14 @@ ngx_int_t ngx_http_gate_link_open(ngx_http_gate_link_t *link,
     ngx_uint_t quiet);
 
 /*
- * Keeps a command, and sends it as soon as the link is ready.  NGX_OK: the
- * handler will be called exactly once, later, never from inside this call.
- * NGX_BUSY: the queue is full.  NGX_ERROR: no memory.
+ * Keeps a command, and sends it as soon as the link is ready.  sure: there is
+ * no reply unless as many replicas as wait_replicas have what it wrote.
+ * NGX_OK: the handler will be called exactly once, later, never from inside
+ * this call.  NGX_BUSY: the queue is full.  NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_gate_link_ask(ngx_http_gate_link_t *link, ngx_uint_t argc,
-    const ngx_str_t *argv, ngx_http_gate_link_handler_pt handler, void *data);
+    const ngx_str_t *argv, ngx_uint_t sure,
+    ngx_http_gate_link_handler_pt handler, void *data);
 
 /* Is it connected and let in?  Is it not even being connected? */
 ngx_uint_t ngx_http_gate_link_ready(const ngx_http_gate_link_t *link);

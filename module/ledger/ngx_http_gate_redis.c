@@ -37,7 +37,7 @@ struct ngx_http_gate_redis_s {
 
 
 static ngx_int_t ngx_http_gate_redis_send(ngx_http_gate_redis_t *redis,
-    ngx_uint_t argc, const ngx_str_t *argv,
+    ngx_uint_t argc, const ngx_str_t *argv, ngx_uint_t sure,
     ngx_http_gate_link_handler_pt handler, void *data);
 static ngx_int_t ngx_http_gate_redis_connect(ngx_http_gate_redis_t *redis);
 static ngx_int_t ngx_http_gate_redis_try(ngx_http_gate_redis_t *redis);
@@ -107,15 +107,15 @@ ngx_http_gate_redis_create(ngx_pool_t *pool, ngx_http_gate_redis_conf_t *conf,
 
 ngx_int_t
 ngx_http_gate_redis_ask(ngx_http_gate_redis_t *redis, const ngx_str_t *key,
-    ngx_uint_t argc, const ngx_str_t *argv,
+    ngx_uint_t argc, const ngx_str_t *argv, ngx_uint_t sure,
     ngx_http_gate_link_handler_pt handler, void *data)
 {
     if (redis->cluster) {
         return ngx_http_gate_cluster_ask(redis->cluster, key, argc, argv,
-                                         handler, data);
+                                         sure, handler, data);
     }
 
-    return ngx_http_gate_redis_send(redis, argc, argv, handler, data);
+    return ngx_http_gate_redis_send(redis, argc, argv, sure, handler, data);
 }
 
 
@@ -129,7 +129,7 @@ ngx_http_gate_redis_ask_each(ngx_http_gate_redis_t *redis, ngx_uint_t script,
                                               argv, handler, data);
     }
 
-    return ngx_http_gate_redis_send(redis, argc, argv, handler, data)
+    return ngx_http_gate_redis_send(redis, argc, argv, 0, handler, data)
            == NGX_OK;
 }
 
@@ -143,7 +143,8 @@ ngx_http_gate_redis_server(ngx_http_gate_redis_t *redis)
 
 static ngx_int_t
 ngx_http_gate_redis_send(ngx_http_gate_redis_t *redis, ngx_uint_t argc,
-    const ngx_str_t *argv, ngx_http_gate_link_handler_pt handler, void *data)
+    const ngx_str_t *argv, ngx_uint_t sure,
+    ngx_http_gate_link_handler_pt handler, void *data)
 {
     if (ngx_http_gate_link_away(redis->link) && !redis->finding
         && ngx_http_gate_redis_connect(redis) != NGX_OK)
@@ -157,7 +158,8 @@ ngx_http_gate_redis_send(ngx_http_gate_redis_t *redis, ngx_uint_t argc,
         ngx_http_gate_redis_relisten(redis);
     }
 
-    return ngx_http_gate_link_ask(redis->link, argc, argv, handler, data);
+    return ngx_http_gate_link_ask(redis->link, argc, argv, sure, handler,
+                                  data);
 }
 
 
@@ -343,7 +345,7 @@ ngx_http_gate_redis_find(ngx_http_gate_redis_t *redis,
     ngx_str_set(&argv[1], "GET-MASTER-ADDR-BY-NAME");
     argv[2] = redis->conf->sentinel;
 
-    rc = ngx_http_gate_link_ask(redis->sentinel, 3, argv,
+    rc = ngx_http_gate_link_ask(redis->sentinel, 3, argv, 0,
                                 ngx_http_gate_redis_found, redis);
     if (rc != NGX_OK) {
         ngx_http_gate_link_close(redis->sentinel);
@@ -414,7 +416,7 @@ ngx_http_gate_redis_listen(ngx_http_gate_redis_t *redis)
     ngx_str_set(&argv[0], "SUBSCRIBE");
     ngx_str_set(&argv[1], "+switch-master");
 
-    (void) ngx_http_gate_link_ask(redis->sentinel, 2, argv,
+    (void) ngx_http_gate_link_ask(redis->sentinel, 2, argv, 0,
                                   ngx_http_gate_redis_listening, redis);
 }
 

@@ -42,13 +42,13 @@ ngx_http_gate_redis_t *ngx_http_gate_redis_create(ngx_pool_t *pool,
 
 /*
  * Sends a script to the primary that has a key, of which the hash tag is
- * enough.  NGX_OK: the handler will be called exactly once, later, never from
- * inside this call.  NGX_BUSY: nothing was sent, for the queue is full or
+ * enough.  sure: see ngx_http_gate_link_ask().  NGX_OK: the handler will be
+ * called exactly once, later, never from inside this call.  NGX_BUSY: nothing was sent, for the queue is full or
  * nobody is there and the pause is not over.  NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_gate_redis_ask(ngx_http_gate_redis_t *redis,
     const ngx_str_t *key, ngx_uint_t argc, const ngx_str_t *argv,
-    ngx_http_gate_link_handler_pt handler, void *data);
+    ngx_uint_t sure, ngx_http_gate_link_handler_pt handler, void *data);
 
 /*
  * Sends a command, or a script without keys of its own, to the primary; in a
