@@ -13,6 +13,8 @@
 #define NGX_HTTP_GATE_VERIFY_DEPTH  4
 
 
+static ngx_int_t ngx_http_gate_conf_redis_check(ngx_conf_t *cf,
+    ngx_http_gate_redis_conf_t *redis);
 static ngx_int_t ngx_http_gate_conf_cluster_check(ngx_conf_t *cf,
     ngx_http_gate_redis_conf_t *redis);
 static char *ngx_http_gate_conf_ssl(ngx_conf_t *cf,
@@ -161,32 +163,6 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    if (redis->servers.nelts == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no \"server\" is defined in \"gate_redis\"");
-        return NGX_CONF_ERROR;
-    }
-
-    if (redis->link.queue == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"queue 0\" of \"gate_redis\" would ask nothing");
-        return NGX_CONF_ERROR;
-    }
-
-    if (redis->sentinel.data && redis->sentinel.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"sentinel\" of \"gate_redis\" is empty: it "
-                           "is what Sentinels call the primary");
-        return NGX_CONF_ERROR;
-    }
-
-    if (redis->link.username.len && redis->link.password.len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no \"password_file\" is defined for \"username\" "
-                           "in \"gate_redis\"");
-        return NGX_CONF_ERROR;
-    }
-
     ngx_conf_init_msec_value(redis->link.connect_timeout, 1000);
     ngx_conf_init_msec_value(redis->link.timeout, 250);
     ngx_conf_init_uint_value(redis->link.database, 0);
@@ -196,8 +172,9 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_conf_init_value(redis->ssl, 0);
     ngx_conf_init_value(redis->cluster, 0);
 
-    if (redis->cluster
-        && ngx_http_gate_conf_cluster_check(cf, redis) != NGX_OK)
+    if (ngx_http_gate_conf_redis_check(cf, redis) != NGX_OK
+        || (redis->cluster
+            && ngx_http_gate_conf_cluster_check(cf, redis) != NGX_OK))
     {
         return NGX_CONF_ERROR;
     }
@@ -212,6 +189,40 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_http_gate_conf_no_ssl(cf, redis);
+}
+
+
+static ngx_int_t
+ngx_http_gate_conf_redis_check(ngx_conf_t *cf,
+    ngx_http_gate_redis_conf_t *redis)
+{
+    if (redis->servers.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"server\" is defined in \"gate_redis\"");
+        return NGX_ERROR;
+    }
+
+    if (redis->link.queue == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"queue 0\" of \"gate_redis\" would ask nothing");
+        return NGX_ERROR;
+    }
+
+    if (redis->sentinel.data && redis->sentinel.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"sentinel\" of \"gate_redis\" is empty: it "
+                           "is what Sentinels call the primary");
+        return NGX_ERROR;
+    }
+
+    if (redis->link.username.len && redis->link.password.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"password_file\" is defined for \"username\" "
+                           "in \"gate_redis\"");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -123,6 +123,7 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
 {
     ngx_uint_t                  i;
     ngx_http_handler_pt        *h;
+    ngx_http_core_loc_conf_t   *clcf;
     ngx_http_core_main_conf_t  *cmcf;
     ngx_http_gate_main_conf_t  *gmcf;
 
@@ -130,6 +131,14 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
 
     if (!gmcf->used) {
         return NGX_OK;
+    }
+
+    if (gmcf->redis) {
+        clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+        gmcf->redis->names.resolver = clcf->resolver;
+        gmcf->redis->names.timeout = clcf->resolver_timeout;
+        ngx_conf_init_msec_value(gmcf->redis->names.timeout, 30000);
     }
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);

@@ -64,7 +64,7 @@ static void ngx_http_gate_cluster_end(ngx_http_gate_cluster_question_t *q,
 ngx_http_gate_cluster_t *
 ngx_http_gate_cluster_create(ngx_pool_t *pool,
     ngx_http_gate_link_conf_t *conf, const ngx_array_t *servers,
-    const ngx_str_t *prefix, ngx_log_t *log)
+    ngx_http_gate_names_t *names, const ngx_str_t *prefix, ngx_log_t *log)
 {
     ngx_http_gate_cluster_t  *cluster;
 
@@ -76,6 +76,7 @@ ngx_http_gate_cluster_create(ngx_pool_t *pool,
     cluster->conf = conf;
     cluster->pool = pool;
     cluster->log = log;
+    cluster->names = names;
     cluster->prefix = *prefix;
     cluster->looked = ngx_current_msec - 1000;
 

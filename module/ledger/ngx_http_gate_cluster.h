@@ -13,6 +13,7 @@
 
 
 #include "ngx_http_gate_link.h"
+#include "ngx_http_gate_names.h"
 
 
 typedef struct ngx_http_gate_cluster_s  ngx_http_gate_cluster_t;
@@ -20,12 +21,12 @@ typedef struct ngx_http_gate_cluster_s  ngx_http_gate_cluster_t;
 
 /*
  * Once per worker; connects to nobody yet.  servers: of ngx_http_gate_server_t,
- * some of the nodes.  prefix begins keys of epochs.  All last as long as the
- * pool.  NULL: no memory.
+ * some of the nodes; names are theirs.  prefix begins keys of epochs.  All last
+ * as long as the pool.  NULL: no memory.
  */
 ngx_http_gate_cluster_t *ngx_http_gate_cluster_create(ngx_pool_t *pool,
     ngx_http_gate_link_conf_t *conf, const ngx_array_t *servers,
-    const ngx_str_t *prefix, ngx_log_t *log);
+    ngx_http_gate_names_t *names, const ngx_str_t *prefix, ngx_log_t *log);
 
 /*
  * Sends a script to the primary that has the slot of "key".  sure: see

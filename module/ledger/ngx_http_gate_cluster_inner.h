@@ -36,7 +36,7 @@ typedef struct {
     ngx_msec_t                     pause;   /* 0: no failure since */
     ngx_msec_t                     resume;  /* not before */
     time_t                         lost;    /* 0: no outage was told */
-    ngx_uint_t                     seed;    /* nginx.conf has it */
+    const ngx_http_gate_server_t  *seed;    /* nginx.conf's; or NULL */
 } ngx_http_gate_node_t;
 
 
@@ -44,6 +44,7 @@ struct ngx_http_gate_cluster_s {
     ngx_http_gate_link_conf_t     *conf;
     ngx_pool_t                    *pool;
     ngx_log_t                     *log;
+    ngx_http_gate_names_t         *names;
     ngx_str_t                      prefix;
     uint32_t                      *tags;        /* of slots */
     ngx_http_gate_node_t          *nodes;

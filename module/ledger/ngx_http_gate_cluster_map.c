@@ -18,6 +18,7 @@
 
 static ngx_http_gate_node_t *ngx_http_gate_cluster_add(
     ngx_http_gate_cluster_t *cluster, const ngx_http_gate_named_t *named);
+static void ngx_http_gate_cluster_identify(ngx_http_gate_node_t *node);
 static void ngx_http_gate_cluster_ready_handler(void *data);
 static ngx_int_t ngx_http_gate_cluster_lost_handler(void *data,
     const char *why, ngx_err_t err, ngx_uint_t idle, ngx_uint_t again);
@@ -80,7 +81,7 @@ ngx_http_gate_cluster_map_init(ngx_http_gate_cluster_t *cluster,
             return NGX_ERROR;
         }
 
-        node->seed = 1;
+        node->seed = &server[i];
     }
 
     return NGX_OK;
@@ -123,7 +124,6 @@ static ngx_http_gate_node_t *
 ngx_http_gate_cluster_add(ngx_http_gate_cluster_t *cluster,
     const ngx_http_gate_named_t *named)
 {
-    ngx_str_t                   *name;
     ngx_uint_t                   i;
     ngx_http_gate_node_t        *node;
     ngx_http_gate_link_owner_t   owner;
@@ -153,10 +153,7 @@ ngx_http_gate_cluster_add(ngx_http_gate_cluster_t *cluster,
         node->named.server.name.data = node->named.name;
     }
 
-    name = &node->named.server.name;
-
-    node->server = (uint64_t) ngx_crc32_long(name->data, name->len) << 32
-                   | ngx_murmur_hash2(name->data, name->len) | 1;
+    ngx_http_gate_cluster_identify(node);
 
     if (node->link == NULL) {
         owner.ready = ngx_http_gate_cluster_ready_handler;
@@ -172,6 +169,18 @@ ngx_http_gate_cluster_add(ngx_http_gate_cluster_t *cluster,
 }
 
 
+static void
+ngx_http_gate_cluster_identify(ngx_http_gate_node_t *node)
+{
+    ngx_str_t  *name;
+
+    name = &node->named.server.name;
+
+    node->server = (uint64_t) ngx_crc32_long(name->data, name->len) << 32
+                   | ngx_murmur_hash2(name->data, name->len) | 1;
+}
+
+
 ngx_http_gate_link_t *
 ngx_http_gate_cluster_link(ngx_http_gate_node_t *node)
 {
@@ -183,6 +192,14 @@ ngx_http_gate_cluster_link(ngx_http_gate_node_t *node)
         && (ngx_msec_int_t) (node->resume - ngx_current_msec) > 0)
     {
         return NULL;
+    }
+
+    if (node->seed && node->slots == 0) {
+
+        /* its name may have another address by now */
+
+        node->named.server = *node->seed;
+        ngx_http_gate_cluster_identify(node);
     }
 
     if (ngx_http_gate_link_open(node->link, &node->named.server, 0,
@@ -252,6 +269,8 @@ ngx_http_gate_cluster_lost(ngx_http_gate_node_t *node, const char *why,
                       "gate: redis is lost: %s", why);
         node->lost = ngx_time();
     }
+
+    ngx_http_gate_names_look(node->cluster->names);
 
     node->pause = node->pause ? ngx_min(2 * node->pause,
                                         NGX_HTTP_GATE_CLUSTER_PAUSE_MAX)

@@ -25,6 +25,7 @@ struct ngx_http_gate_redis_s {
     ngx_http_gate_link_t            *link;      /* to the primary */
     ngx_http_gate_link_t            *sentinel;  /* NULL: there are none */
     ngx_http_gate_cluster_t         *cluster;   /* NULL: there is none */
+    ngx_http_gate_names_t           *names;
     ngx_http_gate_named_t            primary;   /* as a Sentinel named it */
     ngx_uint_t                       finding;   /* a Sentinel was asked */
     ngx_msec_t                       listen;    /* to another, not before */
@@ -76,9 +77,16 @@ ngx_http_gate_redis_create(ngx_pool_t *pool, ngx_http_gate_redis_conf_t *conf,
 
     redis->conf = conf;
 
+    redis->names = ngx_http_gate_names_create(pool, &conf->names,
+                                              &conf->servers, log);
+    if (redis->names == NULL) {
+        return NULL;
+    }
+
     if (conf->cluster) {
         redis->cluster = ngx_http_gate_cluster_create(pool, &conf->link,
-                                                      &conf->servers, prefix,
+                                                      &conf->servers,
+                                                      redis->names, prefix,
                                                       log);
         return redis->cluster ? redis : NULL;
     }
@@ -175,6 +183,8 @@ void
 ngx_http_gate_redis_close(ngx_http_gate_redis_t *redis)
 {
     redis->finding = 0;
+
+    ngx_http_gate_names_close(redis->names);
 
     if (redis->cluster) {
         ngx_http_gate_cluster_close(redis->cluster);
@@ -316,6 +326,8 @@ ngx_http_gate_redis_outage(ngx_http_gate_redis_t *redis,
     redis->pause = redis->pause ? ngx_min(2 * redis->pause,
                                           NGX_HTTP_GATE_REDIS_PAUSE_MAX)
                                 : NGX_HTTP_GATE_REDIS_PAUSE;
+
+    ngx_http_gate_names_look(redis->names);
 
     /* not all workers of all nodes at once */
 

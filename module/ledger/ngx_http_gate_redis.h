@@ -14,11 +14,13 @@
 
 #include "ngx_http_gate_cluster.h"
 #include "ngx_http_gate_link.h"
+#include "ngx_http_gate_names.h"
 
 
 typedef struct {
     ngx_http_gate_link_conf_t   link;
     ngx_array_t                 servers;    /* of ngx_http_gate_server_t */
+    ngx_http_gate_names_conf_t  names;
     ngx_str_t                   sentinel;   /* what they call the primary;
                                                empty: they are no Sentinels */
     ngx_flag_t                  cluster;
@@ -43,8 +45,9 @@ ngx_http_gate_redis_t *ngx_http_gate_redis_create(ngx_pool_t *pool,
 /*
  * Sends a script to the primary that has a key, of which the hash tag is
  * enough.  sure: see ngx_http_gate_link_ask().  NGX_OK: the handler will be
- * called exactly once, later, never from inside this call.  NGX_BUSY: nothing was sent, for the queue is full or
- * nobody is there and the pause is not over.  NGX_ERROR: no memory.
+ * called exactly once, later, never from inside this call.  NGX_BUSY: nothing
+ * was sent, for the queue is full or nobody is there and the pause is not over.
+ * NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_gate_redis_ask(ngx_http_gate_redis_t *redis,
     const ngx_str_t *key, ngx_uint_t argc, const ngx_str_t *argv,

@@ -239,6 +239,38 @@ sub redis {
     return $redis;
 }
 
+# A name server for these names; answers its port.
+
+sub dns {
+    my ($self, %names) = @_;
+
+    my $port = $self->port;
+    my $hosts = $self->write_file('dns.hosts', join '', map {
+        "$names{$_} $_\n" } sort keys %names);
+
+    delete $self->{ports}{$port};
+
+    my $pid = fork // die "fork: $!";
+
+    if (!$pid) {
+        $ENV{PATH} .= ':/usr/sbin';
+        open STDERR, '>', "$self->{dir}/dns.log";
+        exec 'dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null',
+             "--port=$port", '--listen-address=127.0.0.1',
+             '--bind-interfaces', '--no-resolv', '--no-hosts',
+             "--addn-hosts=$hosts", '--pid-file=', '--user=root';
+        exit 127;
+    }
+
+    push @{ $self->{dns} }, $pid;
+
+    $self->wait_for(sub {
+        IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port);
+    }) or die 'dnsmasq does not start: ' . $self->read_file('dns.log');
+
+    return $port;
+}
+
 # The environment in which a program's wall clock is so many seconds ahead.
 
 sub clock {
@@ -579,6 +611,11 @@ sub stop {
 
     $_ && $_->stop for @{ $self->{nginx} }, @{ $self->{redis} },
                        @{ $self->{backend} };
+
+    for my $pid (splice @{ $self->{dns} // [] }) {
+        kill TERM => $pid;
+        waitpid $pid, 0;
+    }
 }
 
 1;

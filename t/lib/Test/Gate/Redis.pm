@@ -37,7 +37,7 @@ sub start {
 
         exec 'redis-server',
              $self->{sentinel} ? ($self->{sentinel}, '--sentinel') : (),
-             '--port', $self->{port} // 0, '--bind', '127.0.0.1',
+             '--port', $self->{port} // 0, '--bind', $self->{bind} // '127.0.0.1',
              '--unixsocket', $self->{socket}, '--dir', $self->{dir},
              '--dbfilename', "$self->{name}.rdb", '--save', '',
              @{ $self->{options} }, @more;
