@@ -30,6 +30,7 @@ my $nginx = $t->nginx($t->conf(http => <<"END", server => <<'END2'));
         certificate  off;
         user         \$http_x_user;
         quota        requests=100000 per=1h;
+        lease        4m idle=1h;
     }
 END
         keepalive_requests  1000000;

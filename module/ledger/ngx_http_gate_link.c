@@ -10,12 +10,6 @@
 #include "ngx_http_gate_link.h"
 
 
-/* bounds of what a server may say */
-#define NGX_HTTP_GATE_LINK_ELEMENTS  32768
-#define NGX_HTTP_GATE_LINK_DEPTH     4
-#define NGX_HTTP_GATE_LINK_STRING    (64 * 1024)
-#define NGX_HTTP_GATE_LINK_REPLY     (512 * 1024)
-
 /* arguments of a command */
 #define NGX_HTTP_GATE_LINK_ARGS      256
 
@@ -70,11 +64,7 @@ struct ngx_http_gate_link_s {
     ngx_http_gate_link_state_e       state;
     ngx_peer_connection_t            peer;
     ngx_http_gate_server_t           server;
-    redisReader                     *reader;
-    redisReplyObjectFunctions        functions;
-    const redisReplyObjectFunctions *base;
-    size_t                           bytes;     /* strings of this reply */
-    ngx_uint_t                       elements;  /* arrays of it */
+    ngx_http_gate_replies_t          replies;
     ngx_queue_t                      questions; /* oldest first */
     ngx_uint_t                       asked;
     ngx_http_gate_link_buffer_t      greeting;
@@ -93,7 +83,6 @@ struct ngx_http_gate_link_s {
 
 
 static void ngx_http_gate_link_reset(ngx_http_gate_link_buffer_t *buffer);
-static ngx_int_t ngx_http_gate_link_reader(ngx_http_gate_link_t *link);
 static ngx_int_t ngx_http_gate_link_greet(ngx_http_gate_link_t *link,
     ngx_uint_t greeting);
 static ngx_int_t ngx_http_gate_link_format(
@@ -124,10 +113,6 @@ static void ngx_http_gate_link_schedule(ngx_http_gate_link_t *link);
 static void ngx_http_gate_link_end(ngx_http_gate_link_t *link,
     const char *why, ngx_uint_t again);
 static void ngx_http_gate_link_disconnect(ngx_http_gate_link_t *link);
-static void *ngx_http_gate_link_string(const redisReadTask *task, char *str,
-    size_t len);
-static void *ngx_http_gate_link_array(const redisReadTask *task,
-    int elements);
 static u_char *ngx_http_gate_link_log_handler(ngx_log_t *log, u_char *buf,
     size_t len);
 
@@ -193,7 +178,7 @@ ngx_http_gate_link_open(ngx_http_gate_link_t *link,
 
     link->server = *server;
 
-    if (ngx_http_gate_link_reader(link) != NGX_OK
+    if (ngx_http_gate_replies_open(&link->replies) != NGX_OK
         || ngx_http_gate_link_greet(link, greeting) != NGX_OK)
     {
         return NGX_ERROR;
@@ -384,33 +369,6 @@ ngx_http_gate_link_fail(ngx_http_gate_link_t *link, const char *why)
 {
     ngx_set_socket_errno(0);
     ngx_http_gate_link_end(link, why, 1);
-}
-
-
-/* hiredis' own functions, with bounds before them */
-
-static ngx_int_t
-ngx_http_gate_link_reader(ngx_http_gate_link_t *link)
-{
-    if (link->reader) {
-        redisReaderFree(link->reader);
-    }
-
-    link->reader = redisReaderCreate();
-    if (link->reader == NULL) {
-        return NGX_ERROR;
-    }
-
-    link->base = link->reader->fn;
-
-    link->functions = *link->reader->fn;
-    link->functions.createString = ngx_http_gate_link_string;
-    link->functions.createArray = ngx_http_gate_link_array;
-
-    link->reader->fn = &link->functions;
-    link->reader->privdata = link;
-
-    return NGX_OK;
 }
 
 
@@ -792,7 +750,7 @@ ngx_http_gate_link_read_handler(ngx_event_t *rev)
             return;
         }
 
-        if (redisReaderFeed(link->reader, (char *) link->in, n) != REDIS_OK
+        if (ngx_http_gate_replies_feed(&link->replies, link->in, n) != NGX_OK
             || ngx_http_gate_link_process(link) != NGX_OK)
         {
             ngx_http_gate_link_fail(link, "a reply could not be understood");
@@ -813,25 +771,18 @@ ngx_http_gate_link_read_handler(ngx_event_t *rev)
 static ngx_int_t
 ngx_http_gate_link_process(ngx_http_gate_link_t *link)
 {
-    void              *reply;
     ngx_int_t          rc;
+    redisReply        *reply;
     ngx_connection_t  *c;
 
     c = link->peer.connection;
 
     for ( ;; ) {
-        if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
-            return NGX_ERROR;
-        }
+        rc = ngx_http_gate_replies_next(&link->replies, &reply);
 
-        if (reply == NULL) {
-            return link->reader->len - link->reader->pos
-                   > NGX_HTTP_GATE_LINK_REPLY ? NGX_ERROR : NGX_OK;
+        if (rc != NGX_OK || reply == NULL) {
+            return rc;
         }
-
-        rc = NGX_OK;
-        link->bytes = 0;
-        link->elements = 0;
 
         if (link->state == NGX_HTTP_GATE_LINK_GREETING) {
             rc = ngx_http_gate_link_greeted(link, reply);
@@ -1169,10 +1120,7 @@ ngx_http_gate_link_disconnect(ngx_http_gate_link_t *link)
         link->peer.connection = NULL;
     }
 
-    if (link->reader) {
-        redisReaderFree(link->reader);
-        link->reader = NULL;
-    }
+    ngx_http_gate_replies_close(&link->replies);
 
     link->state = NGX_HTTP_GATE_LINK_AWAY;
 }
@@ -1183,51 +1131,6 @@ ngx_http_gate_link_reset(ngx_http_gate_link_buffer_t *buffer)
 {
     buffer->pos = 0;
     buffer->len = 0;
-}
-
-
-/* text lies in the reader's buffer, with what follows it */
-
-static void *
-ngx_http_gate_link_string(const redisReadTask *task, char *str, size_t len)
-{
-    ngx_http_gate_link_t  *link;
-
-    link = task->privdata;
-
-    if (len > NGX_HTTP_GATE_LINK_STRING || str[len] != CR
-        || str[len + 1] != LF
-        || (link->bytes += len) > NGX_HTTP_GATE_LINK_REPLY)
-    {
-        return NULL;
-    }
-
-    return link->base->createString(task, str, len);
-}
-
-
-static void *
-ngx_http_gate_link_array(const redisReadTask *task, int elements)
-{
-    ngx_uint_t              depth;
-    const redisReadTask    *parent;
-    ngx_http_gate_link_t  *link;
-
-    link = task->privdata;
-    depth = 1;
-
-    for (parent = task->parent; parent; parent = parent->parent) {
-        depth++;
-    }
-
-    if (elements > NGX_HTTP_GATE_LINK_ELEMENTS
-        || depth > NGX_HTTP_GATE_LINK_DEPTH
-        || (link->elements += elements) > NGX_HTTP_GATE_LINK_ELEMENTS)
-    {
-        return NULL;
-    }
-
-    return link->base->createArray(task, elements);
 }
 
 

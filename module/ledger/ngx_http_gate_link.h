@@ -18,7 +18,7 @@
 #include <ngx_event.h>
 #include <ngx_event_connect.h>
 
-#include <hiredis/hiredis.h>
+#include "ngx_http_gate_replies.h"
 
 
 /* who is greeted: must it be the primary, is it a Sentinel? */

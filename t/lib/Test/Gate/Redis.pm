@@ -49,7 +49,7 @@ sub start {
     my $deadline = time + 15;
 
     until (eval { $self->command('PING') }
-           || ($@ && $@ =~ /NOAUTH|DENIED/)) {
+           || ($@ && $@ =~ /NOAUTH|DENIED|LOADING/)) {
         die "redis-server does not start" if time > $deadline
                                              || waitpid($pid, 1) > 0;
         sleep 0.01;
