@@ -27,12 +27,10 @@ $redis->command('AUTH', 'the-password');
 
 # the rules, word by word
 
-my $rules = join ' ', $t->read_file($t->top . '/README.md')
-                      =~ /^    ACL SETUSER gate (.*)$/mg;
+my $rules = $t->rules('the-password', qr/\+evalsha|\+zadd/);
 
-$rules =~ s/>\S+/>the-password/;
 $redis->command('ACL', 'SETUSER', 'gate', split / /, $rules);
-like($rules, qr/ \+evalsha /, 'the README names the rules');
+like($rules, qr/ \+evalsha .*\+zadd/, 'the README names the rules');
 
 sub conf {
     my ($address, $words) = @_;
@@ -75,6 +73,29 @@ is(status('bob'), 200, 'and again, with scripts that are loaded');
 is($t->settled($redis, '{bob}:counted', 'bytes-1h', 2000), 2000,
    'and is counted');
 is_deeply($redis->command('ACL', 'LOG'), [], 'Redis denied nothing');
+
+# what is needed besides, for several servers, and to wait for replicas
+
+my $two = "$unix; server 127.0.0.1:$tcp";
+
+for my $word (qw(role wait)) {
+    my $more = $t->rules('', qr/\+$word/);
+    my %conf = (role => conf($two, "username gate; $password"),
+                wait => conf($unix, "username gate; $password "
+                                    . 'wait_replicas 1;'));
+
+    $nginx->reload($conf{$word});
+    status("without.$word");
+    ok($t->wait_for(sub { @{ $redis->command('ACL', 'LOG') } }),
+       "Redis denies $word");
+
+    $redis->command('ACL', 'SETUSER', 'gate', split / /, $more);
+    $redis->command('ACL', 'LOG', 'RESET');
+    ok($t->wait_for(sub {
+           status("with.$word") == ($word eq 'role' ? 200 : 503);
+       }), "$word with what the README names");
+    is_deeply($redis->command('ACL', 'LOG'), [], 'Redis denied nothing');
+}
 
 # another database, another prefix
 

@@ -24,6 +24,14 @@ $t->document($_, 1000) for qw(document other);
 my $cluster = Test::Gate::Cluster->new($t);
 my @redis = $cluster->nodes;
 
+# the gate is a user that may do what the README says, and no more
+
+$t->write_file('password', "secret\n");
+chmod 0600, $t->dir . '/password';
+
+$_->command('ACL', 'SETUSER', 'gate', split / /,
+            $t->rules('secret', qr/\+evalsha|\+zadd|\+cluster/)) for @redis;
+
 my @ports = map { $t->port } 0, 1;
 my @nginx = map { $t->nginx(conf(), port => $_) } @ports;
 
@@ -220,6 +228,13 @@ $after{ status($users[1], $_ % 2) }++ for 1 .. 6;
 is_deeply([ grep { $_ == 200 } keys %after ], [],
           'a primary forgets: nobody gets more');
 
+# but for a look at its settings, which it may deny
+
+is(join(' ', grep { $_ ne 'config|get' }
+             map { my %entry = @$_; $entry{object} }
+             map { @{ $_->command('ACL', 'LOG') } } grep { $_->{pid} } @redis),
+   '', 'Redis denied nothing');
+
 $t->done;
 
 sub settled {
@@ -246,6 +261,9 @@ sub conf {
         @servers
         cluster  on;
         timeout  1s;
+
+        username       gate;
+        password_file  %%DIR%%/password;
     }
 
     gate_policy counted {

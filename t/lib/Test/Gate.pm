@@ -239,6 +239,18 @@ sub redis {
     return $redis;
 }
 
+# Rules of an ACL user, of those lines of the README that match.
+
+sub rules {
+    my ($self, $password, $lines) = @_;
+
+    my $rules = join ' ', grep { /$lines/ }
+                $self->read_file("$top/README.md")
+                =~ /^    ACL SETUSER gate (.*)$/mg;
+
+    return $rules =~ s/>\S+/>$password/r;
+}
+
 # A name server for these names; answers its port.
 
 sub dns {
