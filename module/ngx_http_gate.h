@@ -162,7 +162,7 @@ struct ngx_http_gate_ctx_s {
     ngx_http_gate_account_t     *accounts;  /* policy->ngroups */
 
     ngx_http_gate_habit_t       *habit;     /* NULL: not looked up yet */
-    gate_reason_e                notice;    /* it passed, and is told */
+    unsigned                     notices;   /* it passed, and is told */
 
     ngx_http_gate_waiter_t       waiter;
     ngx_http_gate_habit_waiter_t habit_waiter;

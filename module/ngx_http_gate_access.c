@@ -27,6 +27,8 @@ static ngx_int_t ngx_http_gate_access_wait(ngx_http_request_t *r,
 static void ngx_http_gate_access_resume(ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_access_pass(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
+static void ngx_http_gate_access_notice(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_access_arrive(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_access_retry_after(ngx_http_request_t *r,
@@ -352,9 +354,25 @@ ngx_http_gate_access_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ngx_http_gate_quota_use(ctx, 0, 1);
 
     ngx_http_gate_access_note(r, ctx);
-    ngx_http_gate_familiar_pass(r, ctx);
+    ngx_http_gate_access_notice(r, ctx);
+    ngx_http_gate_familiar_pass(ctx);
 
     return NGX_DECLINED;
+}
+
+
+static void
+ngx_http_gate_access_notice(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    if (ctx->dry_run) {
+        return;
+    }
+
+    ctx->notices = gate_judge_notices(&ctx->policy->rules, &ctx->facts);
+
+    if (ctx->notices) {
+        ngx_http_gate_log_notice(r, ctx);
+    }
 }
 
 

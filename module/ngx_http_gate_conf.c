@@ -69,7 +69,7 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
             return NGX_CONF_ERROR;
         }
 
-        habits |= policies[i]->rules.familiar.unusual != GATE_UNUSUAL_OFF;
+        habits |= policies[i]->rules.familiar.mode != GATE_MODE_OFF;
     }
 
     if (gmcf->kinds.nelts == 0 && !habits) {
@@ -424,4 +424,27 @@ ngx_http_gate_conf_limit(const ngx_str_t *value, uint64_t *limit)
     *limit = ngx_min((uint64_t) n, GATE_LIMIT_MAX);
 
     return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_gate_conf_mode(ngx_conf_t *cf, const ngx_command_t *cmd,
+    const ngx_str_t *value, gate_mode_e *mode)
+{
+    ngx_uint_t  i;
+
+    static const char *const  words[] = { "off", "report", "deny" };
+
+    for (i = 0; i < 3; i++) {
+        if (ngx_strcmp(value->data, words[i]) == 0) {
+            *mode = (gate_mode_e) i;
+            return NGX_OK;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\", it must be \"off\", "
+                       "\"report\" or \"deny\"", value, &cmd->name);
+
+    return NGX_ERROR;
 }

@@ -45,5 +45,9 @@ char *ngx_http_gate_conf_block(ngx_conf_t *cf, ngx_command_t *commands,
  */
 ngx_int_t ngx_http_gate_conf_limit(const ngx_str_t *value, uint64_t *limit);
 
+/* "off", "report" or "deny", a value of the word cmd.  NGX_ERROR: logged. */
+ngx_int_t ngx_http_gate_conf_mode(ngx_conf_t *cf, const ngx_command_t *cmd,
+    const ngx_str_t *value, gate_mode_e *mode);
+
 
 #endif /* NGX_HTTP_GATE_CONF_H_INCLUDED */

@@ -192,7 +192,7 @@ ngx_http_gate_country_check(ngx_conf_t *cf, ngx_http_gate_policy_t *policy,
     lists[2] = &policy->rules.usual;
 
     missing = policy->allow.values.nelts || policy->deny.values.nelts
-              || policy->rules.familiar.unusual != GATE_UNUSUAL_OFF
+              || policy->rules.familiar.mode != GATE_MODE_OFF
               ? GATE_PLACE_COUNTRY : 0;
 
     for (i = 0; i < 3; i++) {

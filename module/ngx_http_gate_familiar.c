@@ -7,7 +7,7 @@
 #include "ngx_http_gate_familiar.h"
 
 #include "gate_familiar.h"
-#include "ngx_http_gate_log.h"
+#include "ngx_http_gate_conf.h"
 
 
 #define NGX_HTTP_GATE_FAMILIAR_DAY   (24 * 60 * 60)
@@ -35,8 +35,6 @@ ngx_http_gate_familiar_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_uint_t             i;
     gate_familiar_rule_t  *rule;
 
-    static const char *const  words[] = { "off", "report", "deny" };
-
     if (policy->unusual_set) {
         return "is duplicate";
     }
@@ -50,19 +48,9 @@ ngx_http_gate_familiar_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    for (i = 0; i < 3 && ngx_strcmp(value[1].data, words[i]) != 0; i++) {
-        /* void */
-    }
-
-    if (i == 3) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid value \"%V\" in \"unusual_country\", it "
-                           "must be \"off\", \"report\" or \"deny\"",
-                           &value[1]);
+    if (ngx_http_gate_conf_mode(cf, cmd, &value[1], &rule->mode) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
-
-    rule->unusual = (gate_unusual_e) i;
 
     for (i = 2; i < cf->args->nelts; i++) {
         if (ngx_http_gate_familiar_parameter(rule, &value[i]) != NGX_OK) {
@@ -160,7 +148,7 @@ ngx_http_gate_familiar_complete(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    if (rule->unusual == GATE_UNUSUAL_OFF) {
+    if (rule->mode == GATE_MODE_OFF) {
         return NGX_OK;
     }
 
@@ -191,7 +179,7 @@ ngx_int_t
 ngx_http_gate_familiar_check(ngx_conf_t *cf, ngx_http_gate_policy_t *policy,
     ngx_http_gate_redis_conf_t *redis)
 {
-    if (redis || policy->rules.familiar.unusual == GATE_UNUSUAL_OFF) {
+    if (redis || policy->rules.familiar.mode == GATE_MODE_OFF) {
         return NGX_OK;
     }
 
@@ -314,18 +302,12 @@ ngx_http_gate_familiar_waiter(void *data, ngx_int_t rc)
 
 
 void
-ngx_http_gate_familiar_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+ngx_http_gate_familiar_pass(ngx_http_gate_ctx_t *ctx)
 {
-    if (ctx->policy->rules.familiar.unusual == GATE_UNUSUAL_OFF
+    if (ctx->policy->rules.familiar.mode == GATE_MODE_OFF
         || ctx->facts.exempt || ctx->dry_run)
     {
         return;
-    }
-
-    ctx->notice = gate_judge_notice(&ctx->policy->rules, &ctx->facts);
-
-    if (ctx->notice != GATE_REASON_NONE) {
-        ngx_http_gate_log_notice(r, ctx);
     }
 
     if (ngx_http_gate_familiar_counts(ctx)

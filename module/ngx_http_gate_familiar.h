@@ -32,10 +32,9 @@ ngx_int_t ngx_http_gate_familiar_ask(ngx_http_gate_ctx_t *ctx);
 
 /*
  * The request passes: tells the ledger, if it does not know yet, that the user
- * is there today, and notices what is only reported.  Never waits.
+ * is there today.  Never waits.
  */
-void ngx_http_gate_familiar_pass(ngx_http_request_t *r,
-    ngx_http_gate_ctx_t *ctx);
+void ngx_http_gate_familiar_pass(ngx_http_gate_ctx_t *ctx);
 
 /* Waits no longer. */
 void ngx_http_gate_familiar_close(ngx_http_gate_ctx_t *ctx);

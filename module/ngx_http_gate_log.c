@@ -42,7 +42,8 @@ ngx_http_gate_log_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 void
 ngx_http_gate_log_notice(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    size_t                     n;
+    char                       notices[GATE_NOTICES_LEN];
+    size_t                     n, words;
     u_char                     user[NGX_HTTP_GATE_LOGGED];
     const char                *country;
     ngx_http_gate_loc_conf_t  *glcf;
@@ -50,11 +51,12 @@ ngx_http_gate_log_notice(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
     n = ngx_http_gate_log_text(user, &ctx->user);
+    words = gate_notices_text(ctx->notices, notices);
     country = ctx->facts.country[0] ? ctx->facts.country : "??";
 
     ngx_log_error(glcf->log_level, r->connection->log, 0,
-                  "gate: passed, notice: %s, policy \"%V\", user \"%*s\", "
-                  "country %*s", gate_reason_name(ctx->notice),
+                  "gate: passed, notice: %*s, policy \"%V\", user \"%*s\", "
+                  "country %*s", words, notices,
                   &ctx->policy->name, n, user, (size_t) 2, country);
 }
 

@@ -15,7 +15,7 @@
 void ngx_http_gate_log_refused(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 
-/* It passed, and ctx->notice is to be told; at "gate_log_level". */
+/* It passed, and ctx->notices are to be told; at "gate_log_level". */
 void ngx_http_gate_log_notice(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 

@@ -230,13 +230,24 @@ static ngx_int_t
 ngx_http_gate_variable_notice(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    const char           *name;
+    size_t                n;
+    u_char               *p;
     ngx_http_gate_ctx_t  *ctx;
 
     ctx = ngx_http_gate_access_ctx(r);
-    name = gate_reason_name(ctx ? ctx->notice : GATE_REASON_NONE);
 
-    return ngx_http_gate_variable_set(v, name, ngx_strlen(name));
+    if (ctx == NULL || ctx->notices == 0) {
+        return ngx_http_gate_variable_set(v, NULL, 0);
+    }
+
+    p = ngx_pnalloc(r->pool, GATE_NOTICES_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    n = gate_notices_text(ctx->notices, (char *) p);
+
+    return ngx_http_gate_variable_set(v, p, n);
 }
 
 

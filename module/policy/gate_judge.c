@@ -112,7 +112,7 @@ gate_judge_familiar(const gate_policy_t *policy, const gate_facts_t *facts)
         return verdict;
     }
 
-    deny = policy->familiar.unusual == GATE_UNUSUAL_DENY;
+    deny = policy->familiar.mode == GATE_MODE_DENY;
 
     switch (facts->familiar) {
 
@@ -148,18 +148,26 @@ gate_judge_familiar(const gate_policy_t *policy, const gate_facts_t *facts)
 int
 gate_judge_usual(const gate_policy_t *policy, const gate_facts_t *facts)
 {
-    return policy->familiar.unusual == GATE_UNUSUAL_OFF || facts->exempt
+    return policy->familiar.mode == GATE_MODE_OFF || facts->exempt
            || gate_judge_listed(&policy->usual, &facts->usual, facts);
 }
 
 
-gate_reason_e
-gate_judge_notice(const gate_policy_t *policy, const gate_facts_t *facts)
+unsigned
+gate_judge_notices(const gate_policy_t *policy, const gate_facts_t *facts)
 {
-    return facts->familiar == GATE_FAMILIAR_UNUSUAL
-           && policy->familiar.unusual == GATE_UNUSUAL_REPORT
-           && !gate_judge_usual(policy, facts)
-           ? GATE_REASON_UNUSUAL_COUNTRY : GATE_REASON_NONE;
+    unsigned  notices;
+
+    notices = 0;
+
+    if (facts->familiar == GATE_FAMILIAR_UNUSUAL
+        && policy->familiar.mode == GATE_MODE_REPORT
+        && !gate_judge_usual(policy, facts))
+    {
+        notices |= GATE_NOTICE(GATE_REASON_UNUSUAL_COUNTRY);
+    }
+
+    return notices;
 }
 
 
@@ -225,4 +233,32 @@ gate_reason_name(gate_reason_e reason)
     };
 
     return reason < GATE_REASONS ? names[reason] : "";
+}
+
+
+size_t
+gate_notices_text(unsigned notices, char *text)
+{
+    char        *p;
+    unsigned     i;
+    const char  *name;
+
+    p = text;
+
+    for (i = 0; i < GATE_REASONS; i++) {
+
+        if (!(notices & GATE_NOTICE(i))) {
+            continue;
+        }
+
+        if (p != text) {
+            *p++ = ',';
+        }
+
+        for (name = gate_reason_name((gate_reason_e) i); *name; name++) {
+            *p++ = *name;
+        }
+    }
+
+    return (size_t) (p - text);
 }

@@ -13,6 +13,12 @@
 #include "gate_policy.h"
 
 
+#define GATE_NOTICE(reason)  (1U << (reason))
+
+/* bytes of the words of all notices at once, at most */
+#define GATE_NOTICES_LEN     128
+
+
 /*
  * GATE_PASS: every rule holds and each quota's credit is held.
  * GATE_DENY: reason says which rule; with several refused quotas the verdict
@@ -30,9 +36,9 @@ gate_verdict_t gate_judge_first(const gate_policy_t *policy,
 
 /*
  * Of a request that passes: what is to be told of it, by the rules that only
- * report.  GATE_REASON_NONE: nothing.
+ * report.  A bit GATE_NOTICE(reason) for each.
  */
-gate_reason_e gate_judge_notice(const gate_policy_t *policy,
+unsigned gate_judge_notices(const gate_policy_t *policy,
     const gate_facts_t *facts);
 
 /* Does the request pass as one of a country that is usual for all? */
@@ -47,6 +53,12 @@ uint64_t gate_judge_borrow(const gate_policy_t *policy,
 
 /* The word of a reason as operators and users read it, "" for none. */
 const char *gate_reason_name(gate_reason_e reason);
+
+/*
+ * Writes the words of notices with commas between them, and no zero.  "text"
+ * has room for GATE_NOTICES_LEN.  Returns how many bytes were written.
+ */
+size_t gate_notices_text(unsigned notices, char *text);
 
 
 #endif /* GATE_JUDGE_H_INCLUDED */

@@ -100,17 +100,19 @@ typedef struct {
 } gate_countries_t;
 
 
+/* what a rule does to whom it is against */
+
 typedef enum {
-    GATE_UNUSUAL_OFF = 0,           /* nobody looks */
-    GATE_UNUSUAL_REPORT,            /* it is told, and passes */
-    GATE_UNUSUAL_DENY
-} gate_unusual_e;
+    GATE_MODE_OFF = 0,              /* nobody looks */
+    GATE_MODE_REPORT,               /* it is told, and passes */
+    GATE_MODE_DENY
+} gate_mode_e;
 
 
 /* days, see gate_familiar.h */
 
 typedef struct {
-    gate_unusual_e           unusual;
+    gate_mode_e              mode;
     uint32_t                 learn;
     uint32_t                 remember;
     uint32_t                 days;      /* of a country, 1 at least */

@@ -21,7 +21,7 @@
 #define UNUSUAL   GATE_FAMILIAR_UNUSUAL
 
 
-static const gate_familiar_rule_t  rule = { GATE_UNUSUAL_DENY, 14, 90, 3, 0 };
+static const gate_familiar_rule_t  rule = { GATE_MODE_DENY, 14, 90, 3, 0 };
 
 
 typedef struct {
@@ -115,7 +115,7 @@ where_a_policy_names_usual_ones_he_has_one(void **state)
     };
 
     static const gate_familiar_rule_t  named = {
-        GATE_UNUSUAL_DENY, 14, 90, 3, 1
+        GATE_MODE_DENY, 14, 90, 3, 1
     };
 
     (void) state;
@@ -135,7 +135,7 @@ what_an_administrator_says_is_for_ever(void **state)
     };
 
     static const gate_familiar_rule_t  short_rule = {
-        GATE_UNUSUAL_DENY, 14, 1, 1, 0
+        GATE_MODE_DENY, 14, 1, 1, 0
     };
 
     (void) state;
@@ -157,7 +157,7 @@ nothing_may_be_learned_and_one_day_may_do(void **state)
     };
 
     static const gate_familiar_rule_t  strict = {
-        GATE_UNUSUAL_DENY, 0, 1, 1, 0
+        GATE_MODE_DENY, 0, 1, 1, 0
     };
 
     (void) state;

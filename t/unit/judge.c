@@ -413,10 +413,10 @@ a_list_has_commas_or_blanks_between(void **state)
 
 
 static void
-unusual_is(gate_unusual_e unusual, gate_familiar_e familiar,
+unusual_is(gate_mode_e unusual, gate_familiar_e familiar,
     gate_answer_e answer, const char *reason)
 {
-    policy.familiar.unusual = unusual;
+    policy.familiar.mode = unusual;
     facts.familiar = familiar;
     verdict_is(answer, reason);
 }
@@ -427,14 +427,14 @@ an_unusual_country_is_refused_where_it_is_denied(void **state)
 {
     (void) state;
 
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_USUAL, GATE_PASS, "");
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_LEARNING, GATE_PASS, "");
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNUSUAL, GATE_DENY,
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_USUAL, GATE_PASS, "");
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_LEARNING, GATE_PASS, "");
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_UNUSUAL, GATE_DENY,
                "unusual_country");
 
-    unusual_is(GATE_UNUSUAL_REPORT, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
-    unusual_is(GATE_UNUSUAL_OFF, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
-    unusual_is(GATE_UNUSUAL_OFF, GATE_FAMILIAR_UNKNOWN, GATE_PASS, "");
+    unusual_is(GATE_MODE_REPORT, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
+    unusual_is(GATE_MODE_OFF, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
+    unusual_is(GATE_MODE_OFF, GATE_FAMILIAR_UNKNOWN, GATE_PASS, "");
 }
 
 
@@ -443,20 +443,20 @@ what_is_usual_is_asked_before_any_quota(void **state)
 {
     (void) state;
 
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNKNOWN, GATE_ASK,
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_UNKNOWN, GATE_ASK,
                "unusual_country");
-    unusual_is(GATE_UNUSUAL_REPORT, GATE_FAMILIAR_UNKNOWN, GATE_ASK,
+    unusual_is(GATE_MODE_REPORT, GATE_FAMILIAR_UNKNOWN, GATE_ASK,
                "unusual_country");
 
     quotas[0].credit = GATE_CREDIT_REFUSED;
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNKNOWN, GATE_ASK,
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_UNKNOWN, GATE_ASK,
                "unusual_country");
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_USUAL, GATE_DENY, "quota");
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_USUAL, GATE_DENY, "quota");
 
     /* but not of who is refused by a list */
 
     facts.country[0] = 'D';
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNKNOWN, GATE_DENY,
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_UNKNOWN, GATE_DENY,
                "country");
 }
 
@@ -467,18 +467,18 @@ what_is_usual_for_all_or_exempt_is_not_asked(void **state)
     (void) state;
 
     policy.usual = (gate_countries_t) { japan, 1 };
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNKNOWN, GATE_PASS, "");
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_UNKNOWN, GATE_PASS, "");
 
     facts.usual = policy.usual;
     policy.usual.nelts = 0;
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
 
     facts.usual = (gate_countries_t) { europe, 1 };
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNUSUAL, GATE_DENY,
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_UNUSUAL, GATE_DENY,
                "unusual_country");
 
     facts.exempt = 1;
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_UNUSUAL, GATE_PASS, "");
 }
 
 
@@ -487,12 +487,27 @@ with_the_store_down_nobody_knows_what_is_usual(void **state)
 {
     (void) state;
 
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_DOWN, GATE_DENY,
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_DOWN, GATE_DENY,
                "unavailable");
-    unusual_is(GATE_UNUSUAL_REPORT, GATE_FAMILIAR_DOWN, GATE_PASS, "");
+    unusual_is(GATE_MODE_REPORT, GATE_FAMILIAR_DOWN, GATE_PASS, "");
 
     policy.store_down = 500;
-    unusual_is(GATE_UNUSUAL_DENY, GATE_FAMILIAR_DOWN, GATE_PASS, "");
+    unusual_is(GATE_MODE_DENY, GATE_FAMILIAR_DOWN, GATE_PASS, "");
+}
+
+
+static void
+notices_are(const char *words)
+{
+    char    text[GATE_NOTICES_LEN + 1];
+    size_t  n;
+
+    n = gate_notices_text(gate_judge_notices(&policy, &facts), text);
+
+    assert_true(n <= GATE_NOTICES_LEN);
+    text[n] = '\0';
+
+    assert_string_equal(text, words);
 }
 
 
@@ -502,20 +517,31 @@ what_is_only_reported_is_a_notice(void **state)
     (void) state;
 
     facts.familiar = GATE_FAMILIAR_UNUSUAL;
-    policy.familiar.unusual = GATE_UNUSUAL_REPORT;
-    assert_int_equal(gate_judge_notice(&policy, &facts),
-                     GATE_REASON_UNUSUAL_COUNTRY);
+    policy.familiar.mode = GATE_MODE_REPORT;
+    notices_are("unusual_country");
 
     facts.familiar = GATE_FAMILIAR_LEARNING;
-    assert_int_equal(gate_judge_notice(&policy, &facts), GATE_REASON_NONE);
+    notices_are("");
 
     facts.familiar = GATE_FAMILIAR_UNUSUAL;
-    policy.familiar.unusual = GATE_UNUSUAL_DENY;
-    assert_int_equal(gate_judge_notice(&policy, &facts), GATE_REASON_NONE);
+    policy.familiar.mode = GATE_MODE_DENY;
+    notices_are("");
 
-    policy.familiar.unusual = GATE_UNUSUAL_REPORT;
+    policy.familiar.mode = GATE_MODE_REPORT;
     facts.exempt = 1;
-    assert_int_equal(gate_judge_notice(&policy, &facts), GATE_REASON_NONE);
+    notices_are("");
+}
+
+
+static void
+the_words_of_all_notices_have_room(void **state)
+{
+    char    text[GATE_NOTICES_LEN];
+
+    (void) state;
+
+    assert_int_equal(gate_notices_text(0, text), 0);
+    assert_true(gate_notices_text(UINT32_MAX, text) <= GATE_NOTICES_LEN);
 }
 
 
@@ -758,6 +784,7 @@ main(void)
         cmocka_unit_test_setup(with_the_store_down_nobody_knows_what_is_usual,
                                setup),
         cmocka_unit_test_setup(what_is_only_reported_is_a_notice, setup),
+        cmocka_unit_test_setup(the_words_of_all_notices_have_room, setup),
         cmocka_unit_test_setup(
             certificate_comes_before_country_and_country_before_quota, setup),
         cmocka_unit_test_setup(who_is_refused_anyway_asks_nobody, setup),
