@@ -92,6 +92,7 @@ typedef struct {
     unsigned                     store_down_set:1;
     unsigned                     overrun_set:1;
     unsigned                     upgrade_set:1;
+    unsigned                     anonymous_set:1;
     unsigned                     unusual_set:1;
     unsigned                     upgrade:1; /* may bypass the meter */
 } ngx_http_gate_policy_t;

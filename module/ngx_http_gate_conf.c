@@ -6,6 +6,7 @@
 
 #include "ngx_http_gate_conf.h"
 
+#include "ngx_http_gate_anonymous.h"
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
 
@@ -63,6 +64,8 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
     for (i = 0; i < gmcf->policies.nelts; i++) {
 
         if (ngx_http_gate_country_check(cf, policies[i], gmcf->geo) != NGX_OK
+            || ngx_http_gate_anonymous_check(cf, policies[i], gmcf->geo)
+               != NGX_OK
             || ngx_http_gate_familiar_check(cf, policies[i], gmcf->redis)
                != NGX_OK)
         {

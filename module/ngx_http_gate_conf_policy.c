@@ -6,6 +6,7 @@
 
 #include "ngx_http_gate_conf.h"
 
+#include "ngx_http_gate_anonymous.h"
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
 
@@ -64,6 +65,11 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
       NGX_CONF_1MORE,
       ngx_http_gate_country_conf,
       0, offsetof(ngx_http_gate_policy_t, usual), NULL },
+
+    { ngx_string("anonymous_network"),
+      NGX_CONF_1MORE,
+      ngx_http_gate_anonymous_conf,
+      0, 0, NULL },
 
     { ngx_string("allow_network"),
       NGX_CONF_1MORE,

@@ -13,6 +13,8 @@
 
 static char *ngx_http_gate_country_value(ngx_conf_t *cf, ngx_array_t *values,
     ngx_str_t *word);
+static ngx_uint_t ngx_http_gate_country_fields(
+    const ngx_http_gate_policy_t *policy);
 static ngx_int_t ngx_http_gate_country_list(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, ngx_array_t *values, const char *word,
     gate_countries_t *countries);
@@ -230,14 +232,14 @@ ngx_http_gate_country_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     facts = &ctx->facts;
     policy = ctx->policy;
 
-    place = ngx_http_gate_peer_place(r,
-                                     GATE_PLACE_COUNTRY|GATE_PLACE_CONTINENT);
+    place = ngx_http_gate_peer_place(r, ngx_http_gate_country_fields(policy));
     if (place == NULL) {
         return NGX_ERROR;
     }
 
     ngx_memcpy(facts->country, place->country, 2);
     ngx_memcpy(facts->continent, place->continent, 2);
+    facts->anonymous = place->anonymous;
 
     if (policy->networks.nelts
         && ngx_cidr_match(r->connection->sockaddr, &policy->networks)
@@ -263,6 +265,23 @@ ngx_http_gate_country_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     return ngx_http_gate_country_list(r, ctx, &policy->usual.values,
                                       "usual_country", &facts->usual);
+}
+
+
+/* of the place, what the policy judges by */
+
+static ngx_uint_t
+ngx_http_gate_country_fields(const ngx_http_gate_policy_t *policy)
+{
+    ngx_uint_t  fields;
+
+    fields = GATE_PLACE_COUNTRY|GATE_PLACE_CONTINENT;
+
+    if (policy->rules.anonymous.mode != GATE_MODE_OFF) {
+        fields |= GATE_PLACE_ANONYMOUS;
+    }
+
+    return fields;
 }
 
 

@@ -86,7 +86,9 @@ accepted(policy => $_)
         'status quota=503;',
         'status certificate=401 country=451 quota=404 unavailable=500;',
         "status quota=400;\nstatus unavailable=599;",
-        'unusual_country off;', 'status unusual_country=451;';
+        'unusual_country off;', 'status unusual_country=451;',
+        'anonymous_network off;', 'anonymous_network off vpn;',
+        'status anonymous_network=451;';
 accepted(policy => "deny_country $all;", 'all countries in one line');
 
 accepted(http => "gate_redis { server unix:/a; }\ngate_policy abroad {\n"
@@ -97,6 +99,13 @@ accepted(http => "gate_redis { server unix:/a; }\ngate_policy abroad {\n"
         'unusual_country deny learn=24h',
         "usual_country JP continent:EU unknown;\nunusual_country deny",
         "unusual_country deny;\nusual_country \$arg_a;\nusual_country DE";
+
+Test::Gate::Countries::database("$t->{dir}/anonymous.mmdb", networks => {
+    '192.0.2.0/24' => { is_anonymous => 1 } });
+
+accepted(http => "gate_geoip anonymous.mmdb;\ngate_policy hidden {\n$_;\n}")
+    for map { "anonymous_network $_" } 'report', 'deny', 'deny vpn',
+        'report hosting tor proxy vpn';
 
 # words of gate_redis
 

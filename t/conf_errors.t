@@ -62,7 +62,7 @@ my @faults = (
 
     (map { [ policy => "$_;", qq(invalid number of arguments in "$_") ] }
          qw(user certificate allow_country deny_country allow_network
-            unusual_country usual_country quota lease
+            anonymous_network unusual_country usual_country quota lease
             store_down overrun upgrade status)),
     (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
          qw(user certificate store_down overrun upgrade)),
@@ -91,7 +91,7 @@ my @faults = (
     (map { [ policy => "$_;\n$_; # here", '"' . (split ' ')[0]
                                               . '" is duplicate' ] }
          'certificate off', 'lease 1m', 'store_down deny', 'overrun refuse',
-         'upgrade refuse', 'unusual_country off'),
+         'upgrade refuse', 'unusual_country off', 'anonymous_network off'),
     [ policy => 'user $gate_cert_cn;', '"user" is duplicate' ],
     (map { [ redis => "$_;\n$_; # here", '"' . (split ' ')[0]
                                              . '" is duplicate' ] }
@@ -210,6 +210,15 @@ my @faults = (
     [ http => "gate_policy other {\nunusual_country deny;\n} # here",
       'no "user" is defined for the "unusual_country" of "gate_policy" '
       . '"other"' ],
+
+    (map { [ policy => "anonymous_network $_;",
+             qq(invalid value "$_" in "anonymous_network") ] }
+         qw(on Deny vpn)),
+    (map { [ policy => "anonymous_network deny $_;",
+             qq(invalid kind "$_" in "anonymous_network") ] }
+         qw(VPN relay report any anonymous), "vpn,tor"),
+    [ policy => 'anonymous_network deny tor vpn tor;',
+      'duplicate kind "tor" in "anonymous_network"' ],
 
     # the other words of a policy
 
@@ -380,6 +389,20 @@ for (['allow_country JP', 'countries'], ['deny_country $arg_a', 'countries'],
 
     said($conf, qq(no "gate_geoip" has a field for the $what of )
                 . '"gate_policy" "abroad"', "$word without a field for it");
+}
+
+# so do networks that hide who uses them
+
+for my $mode ('deny', 'report tor') {
+    my $conf = conf(http => "gate_policy hidden { # here\n"
+                            . "anonymous_network $mode;\n}");
+
+    said($conf, 'no "gate_geoip" has a field for the "anonymous_network" of '
+                . '"gate_policy" "hidden"',
+         "anonymous_network $mode without a field for it");
+    said($conf =~ s/ gate_geoip [^\n]+//r,
+         'no "gate_geoip" is defined for the "anonymous_network" of '
+         . '"gate_policy" "hidden"', "anonymous_network $mode without gate_geoip");
 }
 
 # a fault of an included file is found there

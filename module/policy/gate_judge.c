@@ -14,6 +14,8 @@ static gate_reason_e gate_judge_country(const gate_policy_t *policy,
     const gate_facts_t *facts);
 static int gate_judge_listed(const gate_countries_t *policys,
     const gate_countries_t *users, const gate_facts_t *facts);
+static int gate_judge_hidden(const gate_policy_t *policy,
+    const gate_facts_t *facts);
 static gate_verdict_t gate_judge_familiar(const gate_policy_t *policy,
     const gate_facts_t *facts);
 static gate_verdict_t gate_judge_quotas(const gate_policy_t *policy,
@@ -45,6 +47,13 @@ gate_judge_first(const gate_policy_t *policy, const gate_facts_t *facts)
     verdict.reason = gate_judge_country(policy, facts);
 
     if (verdict.reason != GATE_REASON_NONE) {
+        return verdict;
+    }
+
+    if (policy->anonymous.mode == GATE_MODE_DENY
+        && gate_judge_hidden(policy, facts))
+    {
+        verdict.reason = GATE_REASON_ANONYMOUS_NETWORK;
         return verdict;
     }
 
@@ -99,6 +108,20 @@ gate_judge_listed(const gate_countries_t *policys,
 {
     return gate_country_listed(policys, facts->country, facts->continent)
            || gate_country_listed(users, facts->country, facts->continent);
+}
+
+
+/* "anonymous" alone counts as such; beside a kind it says nothing more */
+
+static int
+gate_judge_hidden(const gate_policy_t *policy, const gate_facts_t *facts)
+{
+    unsigned  kinds;
+
+    kinds = facts->anonymous & ~GATE_ANONYMOUS_ANY;
+
+    return !facts->exempt
+           && ((kinds ? kinds : facts->anonymous) & policy->anonymous.kinds);
 }
 
 
@@ -159,6 +182,12 @@ gate_judge_notices(const gate_policy_t *policy, const gate_facts_t *facts)
     unsigned  notices;
 
     notices = 0;
+
+    if (policy->anonymous.mode == GATE_MODE_REPORT
+        && gate_judge_hidden(policy, facts))
+    {
+        notices |= GATE_NOTICE(GATE_REASON_ANONYMOUS_NETWORK);
+    }
 
     if (facts->familiar == GATE_FAMILIAR_UNUSUAL
         && policy->familiar.mode == GATE_MODE_REPORT
@@ -228,8 +257,8 @@ const char *
 gate_reason_name(gate_reason_e reason)
 {
     static const char *const  names[GATE_REASONS] = {
-        "", "certificate", "country", "unusual_country", "quota",
-        "unavailable"
+        "", "certificate", "country", "anonymous_network",
+        "unusual_country", "quota", "unavailable"
     };
 
     return reason < GATE_REASONS ? names[reason] : "";

@@ -1,8 +1,8 @@
 /*
  * The judge: facts and a policy in, a verdict out.  The order is fixed:
- * certificate, user, country, unusual country, then quotas, so that what is
- * cheap to know is refused before anybody is asked.  It is called again, with
- * more facts, after it answered GATE_ASK.
+ * certificate, user, country, anonymous network, unusual country, then quotas,
+ * so that what is cheap to know is refused before anybody is asked.  It is
+ * called again, with more facts, after it answered GATE_ASK.
  */
 
 

@@ -23,7 +23,7 @@
 #define GATE_PLACE_ALL        0x3f
 
 /* how an address hides who uses it, bits of "anonymous" */
-#define GATE_ANONYMOUS_ANY      0x01    /* said without how */
+#define GATE_ANONYMOUS_ANY      0x01    /* said, with or without how */
 #define GATE_ANONYMOUS_VPN      0x02
 #define GATE_ANONYMOUS_PROXY    0x04    /* public or residential */
 #define GATE_ANONYMOUS_TOR      0x08

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gate_place.h"
+
 
 /* "no bound": what a dry run may borrow, when a hold without end ends */
 #define GATE_UNBOUNDED  UINT64_MAX
@@ -109,6 +111,14 @@ typedef enum {
 } gate_mode_e;
 
 
+/* addresses that hide who uses them */
+
+typedef struct {
+    gate_mode_e              mode;
+    unsigned                 kinds;     /* GATE_ANONYMOUS_VPN and so on */
+} gate_anonymous_rule_t;
+
+
 /* days, see gate_familiar.h */
 
 typedef struct {
@@ -141,6 +151,7 @@ typedef struct {
     gate_countries_t         allow;     /* this user's, besides the policy's */
     gate_countries_t         deny;
     gate_countries_t         usual;
+    unsigned                 anonymous;     /* bits, 0: no, or unknown */
     gate_familiar_e          familiar;
     gate_store_e             store;
     gate_quota_fact_t       *quotas;    /* as many as the policy has */
@@ -153,6 +164,7 @@ typedef struct {
     gate_countries_t         allow;
     gate_countries_t         deny;
     gate_countries_t         usual;         /* for all users */
+    gate_anonymous_rule_t    anonymous;
     gate_familiar_rule_t     familiar;
     uint64_t                 store_down;    /* units that may be borrowed */
     size_t                   nquotas;
@@ -170,6 +182,7 @@ typedef enum {
     GATE_REASON_NONE = 0,
     GATE_REASON_CERTIFICATE,
     GATE_REASON_COUNTRY,
+    GATE_REASON_ANONYMOUS_NETWORK,
     GATE_REASON_UNUSUAL_COUNTRY,
     GATE_REASON_QUOTA,
     GATE_REASON_UNAVAILABLE,

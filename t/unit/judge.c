@@ -497,6 +497,66 @@ with_the_store_down_nobody_knows_what_is_usual(void **state)
 
 
 static void
+anonymous_is(unsigned kinds, unsigned anonymous, const char *reason)
+{
+    policy.anonymous = (gate_anonymous_rule_t) { GATE_MODE_DENY, kinds };
+    facts.anonymous = anonymous;
+    verdict_is(*reason ? GATE_DENY : GATE_PASS, reason);
+}
+
+
+static void
+an_anonymous_network_is_refused_if_it_is_of_a_kind_named(void **state)
+{
+    const char  *reason = "anonymous_network";
+
+    (void) state;
+
+    anonymous_is(GATE_ANONYMOUS_TOR, GATE_ANONYMOUS_TOR, reason);
+    anonymous_is(GATE_ANONYMOUS_TOR, GATE_ANONYMOUS_VPN, "");
+    anonymous_is(GATE_ANONYMOUS_TOR, 0, "");
+    anonymous_is(GATE_ANONYMOUS_TOR|GATE_ANONYMOUS_VPN,
+                 GATE_ANONYMOUS_VPN|GATE_ANONYMOUS_HOSTING, reason);
+    anonymous_is(0, ~0U, "");
+}
+
+
+/* databases say "anonymous" of all that they name a kind of, hosting, too */
+
+static void
+anonymous_without_a_kind_counts_only_alone(void **state)
+{
+    const char  *reason = "anonymous_network";
+
+    (void) state;
+
+    anonymous_is(GATE_ANONYMOUS_ANY|GATE_ANONYMOUS_VPN, GATE_ANONYMOUS_ANY,
+                 reason);
+    anonymous_is(GATE_ANONYMOUS_ANY|GATE_ANONYMOUS_VPN,
+                 GATE_ANONYMOUS_ANY|GATE_ANONYMOUS_HOSTING, "");
+    anonymous_is(GATE_ANONYMOUS_ANY|GATE_ANONYMOUS_VPN,
+                 GATE_ANONYMOUS_ANY|GATE_ANONYMOUS_VPN, reason);
+    anonymous_is(GATE_ANONYMOUS_VPN, GATE_ANONYMOUS_ANY, "");
+}
+
+
+static void
+an_anonymous_network_comes_after_lists_and_before_what_is_asked(void **state)
+{
+    (void) state;
+
+    policy.familiar.mode = GATE_MODE_DENY;
+    anonymous_is(GATE_ANONYMOUS_TOR, GATE_ANONYMOUS_TOR, "anonymous_network");
+
+    facts.country[0] = 'D';
+    anonymous_is(GATE_ANONYMOUS_TOR, GATE_ANONYMOUS_TOR, "country");
+
+    facts.exempt = 1;
+    anonymous_is(GATE_ANONYMOUS_TOR, GATE_ANONYMOUS_TOR, "");
+}
+
+
+static void
 notices_are(const char *words)
 {
     char    text[GATE_NOTICES_LEN + 1];
@@ -528,6 +588,31 @@ what_is_only_reported_is_a_notice(void **state)
     notices_are("");
 
     policy.familiar.mode = GATE_MODE_REPORT;
+    facts.exempt = 1;
+    notices_are("");
+}
+
+
+static void
+an_anonymous_network_may_be_a_notice_and_another_one_beside(void **state)
+{
+    (void) state;
+
+    facts.anonymous = GATE_ANONYMOUS_TOR;
+    facts.familiar = GATE_FAMILIAR_UNUSUAL;
+    policy.anonymous.kinds = GATE_ANONYMOUS_TOR;
+    policy.anonymous.mode = GATE_MODE_REPORT;
+    verdict_is(GATE_PASS, "");
+    notices_are("anonymous_network");
+
+    policy.familiar.mode = GATE_MODE_REPORT;
+    notices_are("anonymous_network,unusual_country");
+
+    policy.anonymous.mode = GATE_MODE_OFF;
+    verdict_is(GATE_PASS, "");
+    notices_are("unusual_country");
+
+    policy.anonymous.mode = GATE_MODE_REPORT;
     facts.exempt = 1;
     notices_are("");
 }
@@ -784,6 +869,16 @@ main(void)
         cmocka_unit_test_setup(with_the_store_down_nobody_knows_what_is_usual,
                                setup),
         cmocka_unit_test_setup(what_is_only_reported_is_a_notice, setup),
+        cmocka_unit_test_setup(
+            an_anonymous_network_is_refused_if_it_is_of_a_kind_named, setup),
+        cmocka_unit_test_setup(anonymous_without_a_kind_counts_only_alone,
+                               setup),
+        cmocka_unit_test_setup(
+            an_anonymous_network_comes_after_lists_and_before_what_is_asked,
+            setup),
+        cmocka_unit_test_setup(
+            an_anonymous_network_may_be_a_notice_and_another_one_beside,
+            setup),
         cmocka_unit_test_setup(the_words_of_all_notices_have_room, setup),
         cmocka_unit_test_setup(
             certificate_comes_before_country_and_country_before_quota, setup),
