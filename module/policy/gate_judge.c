@@ -18,6 +18,10 @@ static int gate_judge_hidden(const gate_policy_t *policy,
     const gate_facts_t *facts);
 static gate_verdict_t gate_judge_familiar(const gate_policy_t *policy,
     const gate_facts_t *facts);
+static gate_verdict_t gate_judge_journey(const gate_policy_t *policy,
+    const gate_facts_t *facts);
+static int gate_judge_travels(const gate_policy_t *policy,
+    const gate_facts_t *facts);
 static gate_verdict_t gate_judge_quotas(const gate_policy_t *policy,
     const gate_facts_t *facts);
 
@@ -57,7 +61,10 @@ gate_judge_first(const gate_policy_t *policy, const gate_facts_t *facts)
         return verdict;
     }
 
-    return gate_judge_familiar(policy, facts);
+    verdict = gate_judge_familiar(policy, facts);
+
+    return verdict.answer == GATE_PASS ? gate_judge_journey(policy, facts)
+                                       : verdict;
 }
 
 
@@ -168,6 +175,59 @@ gate_judge_familiar(const gate_policy_t *policy, const gate_facts_t *facts)
 }
 
 
+static gate_verdict_t
+gate_judge_journey(const gate_policy_t *policy, const gate_facts_t *facts)
+{
+    int             deny;
+    gate_verdict_t  verdict = { GATE_PASS, GATE_REASON_NONE, 0, 0 };
+
+    if (!gate_judge_travels(policy, facts)) {
+        return verdict;
+    }
+
+    deny = policy->journey.mode == GATE_MODE_DENY;
+
+    switch (facts->journey) {
+
+    case GATE_JOURNEY_NONE:
+    case GATE_JOURNEY_POSSIBLE:
+        break;
+
+    case GATE_JOURNEY_IMPOSSIBLE:
+        if (deny) {
+            verdict.answer = GATE_DENY;
+            verdict.reason = GATE_REASON_SPEED;
+        }
+
+        break;
+
+    case GATE_JOURNEY_DOWN:
+        if (deny && policy->store_down == 0) {
+            verdict.answer = GATE_DENY;
+            verdict.reason = GATE_REASON_UNAVAILABLE;
+        }
+
+        break;
+
+    default: /* GATE_JOURNEY_UNKNOWN */
+        verdict.answer = GATE_ASK;
+        verdict.reason = GATE_REASON_SPEED;
+    }
+
+    return verdict;
+}
+
+
+/* who is nowhere on the map makes no journeys */
+
+static int
+gate_judge_travels(const gate_policy_t *policy, const gate_facts_t *facts)
+{
+    return policy->journey.mode != GATE_MODE_OFF && !facts->exempt
+           && facts->located;
+}
+
+
 int
 gate_judge_usual(const gate_policy_t *policy, const gate_facts_t *facts)
 {
@@ -194,6 +254,13 @@ gate_judge_notices(const gate_policy_t *policy, const gate_facts_t *facts)
         && !gate_judge_usual(policy, facts))
     {
         notices |= GATE_NOTICE(GATE_REASON_UNUSUAL_COUNTRY);
+    }
+
+    if (facts->journey == GATE_JOURNEY_IMPOSSIBLE
+        && policy->journey.mode == GATE_MODE_REPORT
+        && gate_judge_travels(policy, facts))
+    {
+        notices |= GATE_NOTICE(GATE_REASON_SPEED);
     }
 
     return notices;
@@ -258,7 +325,7 @@ gate_reason_name(gate_reason_e reason)
 {
     static const char *const  names[GATE_REASONS] = {
         "", "certificate", "country", "anonymous_network",
-        "unusual_country", "quota", "unavailable"
+        "unusual_country", "speed", "quota", "unavailable"
     };
 
     return reason < GATE_REASONS ? names[reason] : "";

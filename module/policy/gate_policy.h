@@ -141,11 +141,40 @@ typedef enum {
 } gate_familiar_e;
 
 
+/* a place on a map */
+
+typedef struct {
+    uint32_t                 latitude;  /* 1/10000 degree, from 90 south */
+    uint32_t                 longitude;     /* the same, from 180 west */
+    uint32_t                 radius;    /* km: somewhere in it */
+    char                     country[2];    /* 0, 0: unknown */
+} gate_spot_t;
+
+
+typedef struct {
+    gate_mode_e              mode;
+    uint32_t                 speed;     /* km/h, 1 at least */
+    uint32_t                 distance;  /* km: less is no journey */
+} gate_journey_rule_t;
+
+
+/* of a user, from where he was last */
+
+typedef enum {
+    GATE_JOURNEY_UNKNOWN = 0,       /* the ledger has to be asked */
+    GATE_JOURNEY_NONE,
+    GATE_JOURNEY_POSSIBLE,
+    GATE_JOURNEY_IMPOSSIBLE,
+    GATE_JOURNEY_DOWN               /* asked for this request, no answer */
+} gate_journey_e;
+
+
 typedef struct {
     gate_certificate_e       certificate;
     unsigned                 user:1;    /* the user key is not empty */
     unsigned                 exempt:1;  /* from the rules of geography */
     unsigned                 countries_invalid:1;
+    unsigned                 located:1; /* the spot is known */
     char                     country[2];    /* 0, 0: unknown */
     char                     continent[2];
     gate_countries_t         allow;     /* this user's, besides the policy's */
@@ -153,6 +182,8 @@ typedef struct {
     gate_countries_t         usual;
     unsigned                 anonymous;     /* bits, 0: no, or unknown */
     gate_familiar_e          familiar;
+    gate_spot_t              spot;
+    gate_journey_e           journey;
     gate_store_e             store;
     gate_quota_fact_t       *quotas;    /* as many as the policy has */
 } gate_facts_t;
@@ -166,6 +197,7 @@ typedef struct {
     gate_countries_t         usual;         /* for all users */
     gate_anonymous_rule_t    anonymous;
     gate_familiar_rule_t     familiar;
+    gate_journey_rule_t      journey;
     uint64_t                 store_down;    /* units that may be borrowed */
     size_t                   nquotas;
 } gate_policy_t;
@@ -184,6 +216,7 @@ typedef enum {
     GATE_REASON_COUNTRY,
     GATE_REASON_ANONYMOUS_NETWORK,
     GATE_REASON_UNUSUAL_COUNTRY,
+    GATE_REASON_SPEED,
     GATE_REASON_QUOTA,
     GATE_REASON_UNAVAILABLE,
     GATE_REASONS

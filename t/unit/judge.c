@@ -619,6 +619,88 @@ an_anonymous_network_may_be_a_notice_and_another_one_beside(void **state)
 
 
 static void
+journey_is(gate_mode_e mode, gate_journey_e journey, gate_answer_e answer,
+    const char *reason)
+{
+    policy.journey.mode = mode;
+    facts.located = 1;
+    facts.journey = journey;
+    verdict_is(answer, reason);
+}
+
+
+static void
+an_impossible_journey_is_refused_where_it_is_denied(void **state)
+{
+    (void) state;
+
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_IMPOSSIBLE, GATE_DENY, "speed");
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_POSSIBLE, GATE_PASS, "");
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_NONE, GATE_PASS, "");
+    notices_are("");
+
+    journey_is(GATE_MODE_OFF, GATE_JOURNEY_IMPOSSIBLE, GATE_PASS, "");
+    journey_is(GATE_MODE_OFF, GATE_JOURNEY_UNKNOWN, GATE_PASS, "");
+    notices_are("");
+
+    journey_is(GATE_MODE_REPORT, GATE_JOURNEY_IMPOSSIBLE, GATE_PASS, "");
+    notices_are("speed");
+
+    facts.exempt = 1;
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_IMPOSSIBLE, GATE_PASS, "");
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_UNKNOWN, GATE_PASS, "");
+    journey_is(GATE_MODE_REPORT, GATE_JOURNEY_IMPOSSIBLE, GATE_PASS, "");
+    notices_are("");
+}
+
+
+static void
+a_journey_is_asked_for_after_the_country_and_before_any_quota(void **state)
+{
+    (void) state;
+
+    quotas[0].credit = GATE_CREDIT_SHORT;
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_UNKNOWN, GATE_ASK, "speed");
+    journey_is(GATE_MODE_REPORT, GATE_JOURNEY_UNKNOWN, GATE_ASK, "speed");
+
+    policy.familiar.mode = GATE_MODE_DENY;
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_UNKNOWN, GATE_ASK,
+               "unusual_country");
+    facts.familiar = GATE_FAMILIAR_UNUSUAL;
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_IMPOSSIBLE, GATE_DENY,
+               "unusual_country");
+    facts.familiar = GATE_FAMILIAR_USUAL;
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_UNKNOWN, GATE_ASK, "speed");
+
+    facts.country[0] = 'D';
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_UNKNOWN, GATE_DENY, "country");
+}
+
+
+static void
+who_is_nowhere_makes_no_journey(void **state)
+{
+    (void) state;
+
+    policy.journey.mode = GATE_MODE_DENY;
+    verdict_is(GATE_PASS, "");
+}
+
+
+static void
+with_the_store_down_nobody_knows_a_journey(void **state)
+{
+    (void) state;
+
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_DOWN, GATE_DENY, "unavailable");
+    journey_is(GATE_MODE_REPORT, GATE_JOURNEY_DOWN, GATE_PASS, "");
+
+    policy.store_down = 500;
+    journey_is(GATE_MODE_DENY, GATE_JOURNEY_DOWN, GATE_PASS, "");
+}
+
+
+static void
 the_words_of_all_notices_have_room(void **state)
 {
     char    text[GATE_NOTICES_LEN];
@@ -879,6 +961,14 @@ main(void)
         cmocka_unit_test_setup(
             an_anonymous_network_may_be_a_notice_and_another_one_beside,
             setup),
+        cmocka_unit_test_setup(
+            an_impossible_journey_is_refused_where_it_is_denied, setup),
+        cmocka_unit_test_setup(
+            a_journey_is_asked_for_after_the_country_and_before_any_quota,
+            setup),
+        cmocka_unit_test_setup(who_is_nowhere_makes_no_journey, setup),
+        cmocka_unit_test_setup(with_the_store_down_nobody_knows_a_journey,
+                               setup),
         cmocka_unit_test_setup(the_words_of_all_notices_have_room, setup),
         cmocka_unit_test_setup(
             certificate_comes_before_country_and_country_before_quota, setup),
