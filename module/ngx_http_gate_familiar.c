@@ -262,10 +262,10 @@ ngx_http_gate_familiar_look(ngx_http_gate_ctx_t *ctx)
         return NGX_OK;
     }
 
-    familiar = gate_familiar(rule, &habit->told.habit, habit->today);
+    familiar = gate_familiar(rule, &habit->told.of.days.habit, habit->today);
 
     if (familiar != GATE_FAMILIAR_UNUSUAL
-        || habit->today == habit->told.today)
+        || habit->today == habit->told.of.days.today)
     {
         ctx->facts.familiar = familiar;
     }
@@ -285,12 +285,12 @@ ngx_http_gate_familiar_waiter(void *data, ngx_int_t rc)
 
     if (rc == NGX_OK) {
         habit->told = ctx->habit_waiter.told;
-        habit->today = habit->told.today;
-        habit->here = habit->told.here;
+        habit->today = habit->told.of.days.today;
+        habit->here = habit->told.of.days.here;
         habit->fresh = 1;
 
         ctx->facts.familiar = gate_familiar(&ctx->policy->rules.familiar,
-                                            &habit->told.habit,
+                                            &habit->told.of.days.habit,
                                             habit->today);
 
     } else {

@@ -106,11 +106,8 @@ ngx_http_gate_habits_learn(ngx_http_gate_habits_t *habits,
     ngx_memcpy(place->digest, digest, NGX_HTTP_GATE_HABIT_LEN);
 
     place->told.marks = told->marks;
-    place->told.today = told->today;
-    place->told.habit = told->habit;
-    place->told.here = told->here;
-    place->told.ends = told->ends;
     place->told.asked = told->asked;
+    place->told.of = told->of;
 
     ngx_memory_barrier();
     place->told.epoch = told->epoch;

@@ -1,7 +1,8 @@
 /*
  * Habits: a table in the zone's memory of what Redis said of users and
- * countries, so that who is where he usually is costs no question.  Only a
- * cache: the entry that was told longest ago makes room.
+ * countries, and of where they were last, so that who is where he usually is
+ * costs no question.  Only a cache: the entry that was told longest ago makes
+ * room.
  *
  * Called with the zone's lock held.  An entry becomes valid by its last store,
  * so that a worker killed in the middle leaves a free one.
@@ -22,17 +23,37 @@
 #define NGX_HTTP_GATE_HABIT_LEN  16
 
 
-/* what Redis said, and when */
+/* of a user and a country */
+
+typedef struct {
+    uint32_t                   today;
+    gate_habit_t               habit;
+    uint32_t                   here;    /* it is written that he was, today */
+    ngx_msec_t                 ends;    /* when that day does */
+} ngx_http_gate_days_t;
+
+
+/* of a user: where he was last */
+
+typedef struct {
+    uint64_t                   number;  /* another for each; 0: nowhere yet */
+    ngx_msec_t                 seen;
+    gate_spot_t                spot;
+} ngx_http_gate_visit_t;
+
+
+/* what Redis said, and when it was asked */
 
 typedef struct {
     uint64_t                   server;  /* which primary */
     uint64_t                   epoch;   /* its id; never 0 */
     uint32_t                   marks;   /* of the epochs */
-    uint32_t                   today;
-    gate_habit_t               habit;
-    uint32_t                   here;    /* it is written that he was, today */
-    ngx_msec_t                 ends;    /* when that day does */
     ngx_msec_t                 asked;
+
+    union {
+        ngx_http_gate_days_t   days;
+        ngx_http_gate_visit_t  visit;
+    } of;
 } ngx_http_gate_told_t;
 
 

@@ -84,8 +84,11 @@ void ngx_http_gate_ledger_give(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_account_t *account);
 
 /*
- * Asks what is known of a user in a country, which is remembered in the zone.
- * Returns as ngx_http_gate_ledger_draw() does.
+ * Asks what is known of a user in a country, or where he was last, which is
+ * remembered in the zone.  Then he was last where he is, if habit->move.from is
+ * still the number of his last visit; but who joins a question under way is
+ * told of that one: look at the spot.  Returns as ngx_http_gate_ledger_draw()
+ * does.
  */
 ngx_int_t ngx_http_gate_ledger_habit(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_habit_t *habit, ngx_http_gate_habit_waiter_t *waiter);

@@ -1,8 +1,9 @@
 /*
  * Questions for habits.  A "wonder" is one that is under way: a user, a
- * country, and those who wait.  Its life: _open, _send, _reply, _end, and _run
- * (posted), which wakes them and ends it.  One that was lost is asked again by
- * who comes next: what is told of a user is the same however often it is told.
+ * country (or where he is), and those who wait.  Its life: _open, _send,
+ * _reply, _end, and _run (posted), which wakes them and ends it.  One that was
+ * lost is asked again by who comes next: what is told of a user is the same
+ * however often it is told.
  */
 
 
@@ -222,9 +223,9 @@ ngx_http_gate_habits_told(ngx_http_gate_wonder_t *wonder, redisReply *reply)
     told = &wonder->told;
     ledger = wonder->ledger;
 
-    if (ngx_http_gate_script_told(reply, told) != NGX_OK) {
-        ngx_http_gate_habits_failed(ledger, "no days in the reply",
-                                    sizeof("no days in the reply") - 1);
+    if (ngx_http_gate_script_told(reply, &wonder->habit, told) != NGX_OK) {
+        ngx_http_gate_habits_failed(ledger, "not in the reply",
+                                    sizeof("not in the reply") - 1);
         return NGX_ERROR;
     }
 
@@ -291,7 +292,8 @@ ngx_http_gate_habits_run_handler(ngx_event_t *ev)
         waiter->handler(waiter->data, wonder->rc);
     }
 
-    if (wonder->wanted && wonder->rc == NGX_OK && !wonder->told.here) {
+    if (wonder->wanted && wonder->rc == NGX_OK && !wonder->told.of.days.here)
+    {
         wonder->habit.told = wonder->told;
         ngx_http_gate_ledger_here(wonder->ledger, &wonder->habit);
     }

@@ -1,6 +1,6 @@
 /*
- * Arguments and replies, in the order that account.lua, beat.lua and
- * familiar.lua have them.
+ * Arguments and replies, in the order that account.lua, beat.lua, familiar.lua
+ * and journey.lua have them.
  */
 
 
@@ -8,6 +8,7 @@
 
 #include <ngx_sha1.h>
 
+#include "gate_journey.h"
 #include "ngx_http_gate_scripts.h"
 
 
@@ -15,7 +16,7 @@
 #define NGX_HTTP_GATE_HEAD      3
 #define NGX_HTTP_GATE_GRANTS    6
 
-/* numbers of a habit */
+/* numbers of a habit, of either kind: the first of them are the epoch's */
 #define NGX_HTTP_GATE_TOLD      9
 
 /* ms that an epoch may stay closed, as epoch.lua has it */
@@ -27,6 +28,12 @@
 
 static ngx_str_t *ngx_http_gate_script_begin(ngx_http_gate_command_t *command,
     const ngx_http_gate_script_t *script, ngx_uint_t text);
+static void ngx_http_gate_script_days(ngx_http_gate_command_t *command,
+    u_char *p, const ngx_http_gate_habit_t *habit, ngx_uint_t here);
+static void ngx_http_gate_script_visit(ngx_http_gate_command_t *command,
+    u_char *p, const ngx_http_gate_habit_t *habit);
+static u_char *ngx_http_gate_script_spot(ngx_http_gate_command_t *command,
+    u_char *p, const gate_spot_t *spot);
 static u_char *ngx_http_gate_script_documents(
     ngx_http_gate_command_t *command, u_char *p,
     const ngx_http_gate_question_t *q);
@@ -66,7 +73,9 @@ ngx_http_gate_script_init(ngx_http_gate_scripts_t *scripts)
         { sizeof(ngx_http_gate_settle_script) - 1,
           (u_char *) ngx_http_gate_settle_script },
         { sizeof(ngx_http_gate_familiar_script) - 1,
-          (u_char *) ngx_http_gate_familiar_script }
+          (u_char *) ngx_http_gate_familiar_script },
+        { sizeof(ngx_http_gate_journey_script) - 1,
+          (u_char *) ngx_http_gate_journey_script }
     };
 
     for (i = 0; i < NGX_HTTP_GATE_SCRIPTS; i++) {
@@ -167,19 +176,37 @@ ngx_http_gate_script_habit(ngx_http_gate_command_t *command,
     const ngx_http_gate_scripts_t *scripts, ngx_uint_t text,
     const ngx_http_gate_habit_t *habit, ngx_uint_t here)
 {
-    u_char                      *p;
-    const ngx_http_gate_told_t  *told;
+    u_char      *p;
+    ngx_uint_t   days;
+
+    days = habit->country.len > 0;
 
     (void) ngx_http_gate_script_begin(command,
-                               &scripts->list[NGX_HTTP_GATE_SCRIPT_FAMILIAR],
+                          &scripts->list[days ? NGX_HTTP_GATE_SCRIPT_FAMILIAR
+                                              : NGX_HTTP_GATE_SCRIPT_JOURNEY],
                                       text);
 
     p = ngx_http_gate_script_number(command, command->numbers,
                                     1 + !scripts->cluster);
 
-    ngx_http_gate_script_key(command, "%V:%V/countries", &scripts->prefix,
-                             &habit->name, NULL);
+    ngx_http_gate_script_key(command, days ? "%V:%V/countries" : "%V:%V/place",
+                             &scripts->prefix, &habit->name, NULL);
     ngx_http_gate_script_epoch(command, scripts);
+
+    if (days) {
+        ngx_http_gate_script_days(command, p, habit, here);
+
+    } else {
+        ngx_http_gate_script_visit(command, p, habit);
+    }
+}
+
+
+static void
+ngx_http_gate_script_days(ngx_http_gate_command_t *command, u_char *p,
+    const ngx_http_gate_habit_t *habit, ngx_uint_t here)
+{
+    const ngx_http_gate_told_t  *told;
 
     command->argv[command->argc++] = habit->country;
 
@@ -189,9 +216,44 @@ ngx_http_gate_script_habit(ngx_http_gate_command_t *command,
     p = ngx_http_gate_script_number(command, p, habit->remember);
     p = ngx_http_gate_script_number(command, p, here);
     p = ngx_http_gate_script_number(command, p, told->epoch);
-    p = ngx_http_gate_script_number(command, p, told->habit.since);
+    p = ngx_http_gate_script_number(command, p, told->of.days.habit.since);
 
-    (void) ngx_http_gate_script_number(command, p, told->habit.day);
+    (void) ngx_http_gate_script_number(command, p, told->of.days.habit.day);
+}
+
+
+static void
+ngx_http_gate_script_visit(ngx_http_gate_command_t *command, u_char *p,
+    const ngx_http_gate_habit_t *habit)
+{
+    ngx_msec_int_t                ago;
+    const ngx_http_gate_visit_t  *visit;
+
+    visit = &habit->told.of.visit;
+    ago = (ngx_msec_int_t) (ngx_current_msec - visit->seen);
+
+    p = ngx_http_gate_script_number(command, p, habit->move.from);
+    p = ngx_http_gate_script_number(command, p, habit->move.keep);
+    p = ngx_http_gate_script_spot(command, p, &habit->move.to);
+    p = ngx_http_gate_script_number(command, p, habit->told.epoch);
+    p = ngx_http_gate_script_number(command, p, visit->number);
+    p = ngx_http_gate_script_number(command, p, ngx_max(ago, 0));
+
+    (void) ngx_http_gate_script_spot(command, p, &visit->spot);
+}
+
+
+static u_char *
+ngx_http_gate_script_spot(ngx_http_gate_command_t *command, u_char *p,
+    const gate_spot_t *spot)
+{
+    p = ngx_http_gate_script_number(command, p, spot->latitude);
+    p = ngx_http_gate_script_number(command, p, spot->longitude);
+    p = ngx_http_gate_script_number(command, p, spot->radius);
+
+    return ngx_http_gate_script_number(command, p,
+                                       (u_char) spot->country[0] << 8
+                                       | (u_char) spot->country[1]);
 }
 
 
@@ -442,19 +504,28 @@ ngx_http_gate_script_grant(redisReply **reply, gate_grant_t *grant)
 
 
 ngx_int_t
-ngx_http_gate_script_told(redisReply *reply, ngx_http_gate_told_t *told)
+ngx_http_gate_script_told(redisReply *reply,
+    const ngx_http_gate_habit_t *habit, ngx_http_gate_told_t *told)
 {
-    long long  n[NGX_HTTP_GATE_TOLD];
+    long long               n[NGX_HTTP_GATE_TOLD];
+    ngx_http_gate_days_t   *days;
+    ngx_http_gate_visit_t  *visit;
 
-    static const long long  most[NGX_HTTP_GATE_TOLD] = {
-        (long long) GATE_LIMIT_MAX, NGX_HTTP_GATE_CLOSED, NGX_MAX_INT32_VALUE,
-        GATE_FAMILIAR_ALWAYS - 1, 24 * 60 * 60 * 1000,
-        GATE_FAMILIAR_ALWAYS - 1, GATE_FAMILIAR_ALWAYS, GATE_FAMILIAR_ALWAYS, 1
+    static const long long  most[2][NGX_HTTP_GATE_TOLD] = {
+        { (long long) GATE_LIMIT_MAX, NGX_HTTP_GATE_CLOSED,
+          NGX_MAX_INT32_VALUE, GATE_FAMILIAR_ALWAYS - 1,
+          24 * 60 * 60 * 1000, GATE_FAMILIAR_ALWAYS - 1,
+          GATE_FAMILIAR_ALWAYS, GATE_FAMILIAR_ALWAYS, 1 },
+        { (long long) GATE_LIMIT_MAX, NGX_HTTP_GATE_CLOSED,
+          NGX_MAX_INT32_VALUE, (long long) GATE_LIMIT_MAX - 1,
+          (long long) GATE_LIMIT_MAX, GATE_SPOT_LATITUDE,
+          GATE_SPOT_LONGITUDE, GATE_SPOT_RADIUS, GATE_SPOT_COUNTRY }
     };
 
     if (reply->type != REDIS_REPLY_ARRAY
         || reply->elements != NGX_HTTP_GATE_TOLD
-        || ngx_http_gate_script_numbers(reply->element, most, n,
+        || ngx_http_gate_script_numbers(reply->element,
+                                        most[habit->country.len == 0], n,
                                         NGX_HTTP_GATE_TOLD)
            != NGX_OK
         || n[0] == 0)
@@ -464,12 +535,29 @@ ngx_http_gate_script_told(redisReply *reply, ngx_http_gate_told_t *told)
 
     told->epoch = n[0];
     told->marks = (uint32_t) n[2];
-    told->today = (uint32_t) n[3];
-    told->ends = ngx_current_msec + n[4];
-    told->habit.since = (uint32_t) n[5];
-    told->habit.day = (uint32_t) n[6];
-    told->habit.best = (uint32_t) n[7];
-    told->here = (uint32_t) n[8];
+
+    if (habit->country.len) {
+        days = &told->of.days;
+
+        days->today = (uint32_t) n[3];
+        days->ends = ngx_current_msec + n[4];
+        days->habit.since = (uint32_t) n[5];
+        days->habit.day = (uint32_t) n[6];
+        days->habit.best = (uint32_t) n[7];
+        days->here = (uint32_t) n[8];
+
+        return NGX_OK;
+    }
+
+    visit = &told->of.visit;
+
+    visit->number = n[3];
+    visit->seen = ngx_current_msec - n[4];
+    visit->spot.latitude = (uint32_t) n[5];
+    visit->spot.longitude = (uint32_t) n[6];
+    visit->spot.radius = (uint32_t) n[7];
+    visit->spot.country[0] = (char) (n[8] >> 8);
+    visit->spot.country[1] = (char) (n[8] & 0xff);
 
     return NGX_OK;
 }

@@ -30,6 +30,7 @@ typedef enum {
     NGX_HTTP_GATE_SCRIPT_DRAW,
     NGX_HTTP_GATE_SCRIPT_SETTLE,
     NGX_HTTP_GATE_SCRIPT_FAMILIAR,
+    NGX_HTTP_GATE_SCRIPT_JOURNEY,
     NGX_HTTP_GATE_SCRIPTS
 } ngx_http_gate_script_e;
 
@@ -79,7 +80,7 @@ void ngx_http_gate_script_habit(ngx_http_gate_command_t *command,
  * is none.
  */
 ngx_int_t ngx_http_gate_script_told(redisReply *reply,
-    ngx_http_gate_told_t *told);
+    const ngx_http_gate_habit_t *habit, ngx_http_gate_told_t *told);
 
 /* Reads a reply to q, or to a beat; not the server.  NGX_ERROR: none. */
 ngx_int_t ngx_http_gate_script_reply(redisReply *reply,

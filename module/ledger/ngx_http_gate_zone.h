@@ -131,20 +131,34 @@ typedef struct {
 } ngx_http_gate_answer_t;
 
 
-/* a user in a country */
+/* as ngx_http_gate_move_t.from: nobody comes from there, only tell */
+#define NGX_HTTP_GATE_LOOK      GATE_LIMIT_MAX
+
+
+/* a user who is somewhere, by his last visit */
+
+typedef struct {
+    gate_spot_t                   to;
+    uint64_t                      from;     /* its number, 0: from nowhere */
+    uint32_t                      keep;     /* seconds that it is of use */
+} ngx_http_gate_move_t;
+
+
+/* a user in a country; or, without one, where he was last */
 
 typedef struct {
     ngx_str_t                     name;     /* "{user}:policy" */
     ngx_str_t                     country;  /* two letters, or "unknown" */
     uint32_t                      days;     /* of the rule */
     uint32_t                      remember;
+    ngx_http_gate_move_t          move;     /* without a country */
     u_char                        digest[NGX_HTTP_GATE_HABIT_LEN];
 
     /* filled by ngx_http_gate_zone_habit() */
     ngx_http_gate_told_t          told;     /* epoch 0: nothing is known */
-    uint32_t                      today;
-    unsigned                      here:1;   /* it is written that he is */
     unsigned                      fresh:1;  /* and nobody changed it since */
+    uint32_t                      today;    /* of a country */
+    unsigned                      here:1;   /* it is written that he is */
 } ngx_http_gate_habit_t;
 
 
@@ -235,9 +249,9 @@ ngx_uint_t ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone,
 void ngx_http_gate_zone_habits(ngx_http_gate_zone_t *zone);
 
 /*
- * Names what is known of a user in a country, under a policy whose accounts
- * end with suffix; country, days and remember are the caller's and known.
- * NGX_ERROR: out of memory.
+ * Names what is known of a user in a country, or of where he was last, under a
+ * policy whose accounts end with suffix; country, days and remember are the
+ * caller's and known.  NGX_ERROR: out of memory.
  */
 ngx_int_t ngx_http_gate_zone_habit_name(ngx_pool_t *pool,
     ngx_http_gate_habit_t *habit, const ngx_str_t *suffix,

@@ -40,8 +40,12 @@ ngx_http_gate_zone_habit_name(ngx_pool_t *pool, ngx_http_gate_habit_t *habit,
     SHA256_Init(&sha);
     SHA256_Update(&sha, habit->name.data, habit->name.len);
     SHA256_Update(&sha, "", 1);
-    SHA256_Update(&sha, habit->country.data, habit->country.len);
-    SHA256_Update(&sha, &habit->days, sizeof(habit->days));
+
+    if (habit->country.len) {
+        SHA256_Update(&sha, habit->country.data, habit->country.len);
+        SHA256_Update(&sha, &habit->days, sizeof(habit->days));
+    }
+
     SHA256_Final(digest, &sha);
 
     ngx_memcpy(habit->digest, digest, NGX_HTTP_GATE_HABIT_LEN);
@@ -55,6 +59,7 @@ ngx_http_gate_zone_habit(ngx_http_gate_zone_t *zone,
     ngx_http_gate_habit_t *habit)
 {
     ngx_msec_int_t               since;
+    ngx_http_gate_days_t        *days;
     ngx_http_gate_cells_t       *cells;
     const ngx_http_gate_told_t  *told;
 
@@ -75,15 +80,16 @@ ngx_http_gate_zone_habit(ngx_http_gate_zone_t *zone,
 
     ngx_http_gate_zone_unlock(zone);
 
-    if (told == NULL) {
+    if (told == NULL || habit->country.len == 0) {
         return;
     }
 
-    since = (ngx_msec_int_t) (ngx_current_msec - habit->told.ends);
+    days = &habit->told.of.days;
+    since = (ngx_msec_int_t) (ngx_current_msec - days->ends);
 
-    habit->today = habit->told.today
+    habit->today = days->today
                    + (since < 0 ? 0 : 1 + since / NGX_HTTP_GATE_DAY);
-    habit->here = since < 0 && habit->told.here;
+    habit->here = since < 0 && days->here;
 }
 
 
