@@ -17,7 +17,7 @@
  *   hold      what one request took of a credit
  *   draw      to ask the ledger for credit
  *   settle    to give it back what was not spent
- *   habit     on which days a user was in a country
+ *   habit     on which days a user was in a country; or where he was last
  */
 
 
@@ -94,6 +94,7 @@ typedef struct {
     unsigned                     upgrade_set:1;
     unsigned                     anonymous_set:1;
     unsigned                     unusual_set:1;
+    unsigned                     speed_set:1;
     unsigned                     upgrade:1; /* may bypass the meter */
 } ngx_http_gate_policy_t;
 
@@ -163,12 +164,14 @@ struct ngx_http_gate_ctx_s {
     ngx_http_gate_account_t     *accounts;  /* policy->ngroups */
 
     ngx_http_gate_habit_t       *habit;     /* NULL: not looked up yet */
+    ngx_http_gate_habit_t       *visit;     /* the same */
     unsigned                     notices;   /* it passed, and is told */
 
     ngx_http_gate_waiter_t       waiter;
     ngx_http_gate_habit_waiter_t habit_waiter;
     ngx_http_gate_resume_pt      resume;    /* called once, when it is over */
     ngx_uint_t                   attempts;
+    ngx_uint_t                   journeys;  /* questions for them */
 
     uint64_t                     charged;   /* bytes passed on */
 

@@ -7,6 +7,7 @@
 
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
+#include "ngx_http_gate_journey.h"
 #include "ngx_http_gate_log.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_peer.h"
@@ -21,6 +22,7 @@ static ngx_int_t ngx_http_gate_access_facts(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_access_judge(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_access_ask(ngx_http_gate_ctx_t *ctx);
 static uint64_t ngx_http_gate_access_bytes(ngx_http_request_t *r);
 static ngx_int_t ngx_http_gate_access_wait(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
@@ -253,7 +255,7 @@ ngx_http_gate_access_judge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     if (ctx->verdict.answer == GATE_ASK) {
 
-        switch (ngx_http_gate_familiar_ask(ctx)) {
+        switch (ngx_http_gate_access_ask(ctx)) {
 
         case NGX_OK:
             return ngx_http_gate_access_judge(r, ctx);
@@ -290,6 +292,15 @@ ngx_http_gate_access_judge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     default: /* NGX_ERROR */
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+}
+
+
+static ngx_int_t
+ngx_http_gate_access_ask(ngx_http_gate_ctx_t *ctx)
+{
+    return ctx->verdict.reason == GATE_REASON_SPEED
+           ? ngx_http_gate_journey_ask(ctx)
+           : ngx_http_gate_familiar_ask(ctx);
 }
 
 

@@ -9,6 +9,7 @@
 #include "ngx_http_gate_anonymous.h"
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
+#include "ngx_http_gate_journey.h"
 
 #include <ngx_http_ssl_module.h>
 
@@ -67,12 +68,16 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
             || ngx_http_gate_anonymous_check(cf, policies[i], gmcf->geo)
                != NGX_OK
             || ngx_http_gate_familiar_check(cf, policies[i], gmcf->redis)
+               != NGX_OK
+            || ngx_http_gate_journey_check(cf, policies[i], gmcf->geo,
+                                           gmcf->redis)
                != NGX_OK)
         {
             return NGX_CONF_ERROR;
         }
 
-        habits |= policies[i]->rules.familiar.mode != GATE_MODE_OFF;
+        habits |= policies[i]->rules.familiar.mode != GATE_MODE_OFF
+                  || policies[i]->rules.journey.mode != GATE_MODE_OFF;
     }
 
     if (gmcf->kinds.nelts == 0 && !habits) {

@@ -9,6 +9,7 @@
 #include "ngx_http_gate_anonymous.h"
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
+#include "ngx_http_gate_journey.h"
 
 
 static char *ngx_http_gate_policy_user(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -69,6 +70,11 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
     { ngx_string("anonymous_network"),
       NGX_CONF_1MORE,
       ngx_http_gate_anonymous_conf,
+      0, 0, NULL },
+
+    { ngx_string("max_speed"),
+      NGX_CONF_1MORE,
+      ngx_http_gate_journey_conf,
       0, 0, NULL },
 
     { ngx_string("allow_network"),
@@ -156,6 +162,14 @@ ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *p = policy;
 
     policy->name = value[1];
+    policy->suffix.len = value[1].len + 1;
+    policy->suffix.data = ngx_pnalloc(cf->pool, policy->suffix.len);
+    if (policy->suffix.data == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_sprintf(policy->suffix.data, ":%V", &policy->name);
+
     policy->file = cf->conf_file->file.name.data;
     policy->line = cf->conf_file->line;
 
@@ -396,7 +410,9 @@ ngx_http_gate_policy_complete(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
 
     ngx_http_gate_country_rules(policy);
 
-    if (ngx_http_gate_familiar_complete(cf, policy) != NGX_OK) {
+    if (ngx_http_gate_familiar_complete(cf, policy) != NGX_OK
+        || ngx_http_gate_journey_complete(cf, policy) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 

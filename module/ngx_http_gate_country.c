@@ -7,6 +7,7 @@
 #include "ngx_http_gate_country.h"
 
 #include "gate_country.h"
+#include "gate_journey.h"
 #include "ngx_http_gate_log.h"
 #include "ngx_http_gate_peer.h"
 
@@ -241,6 +242,11 @@ ngx_http_gate_country_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ngx_memcpy(facts->continent, place->continent, 2);
     facts->anonymous = place->anonymous;
 
+    if (place->fields & GATE_PLACE_LOCATION) {
+        gate_spot(place, &facts->spot);
+        facts->located = 1;
+    }
+
     if (policy->networks.nelts
         && ngx_cidr_match(r->connection->sockaddr, &policy->networks)
            == NGX_OK)
@@ -279,6 +285,10 @@ ngx_http_gate_country_fields(const ngx_http_gate_policy_t *policy)
 
     if (policy->rules.anonymous.mode != GATE_MODE_OFF) {
         fields |= GATE_PLACE_ANONYMOUS;
+    }
+
+    if (policy->rules.journey.mode != GATE_MODE_OFF) {
+        fields |= GATE_PLACE_LOCATION;
     }
 
     return fields;

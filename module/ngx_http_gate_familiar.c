@@ -135,7 +135,6 @@ ngx_int_t
 ngx_http_gate_familiar_complete(ngx_conf_t *cf,
     ngx_http_gate_policy_t *policy)
 {
-    u_char                *p;
     gate_familiar_rule_t  *rule;
 
     rule = &policy->rules.familiar;
@@ -159,17 +158,6 @@ ngx_http_gate_familiar_complete(ngx_conf_t *cf,
                            &policy->name);
         return NGX_ERROR;
     }
-
-    p = ngx_pnalloc(cf->pool, policy->name.len + 1);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    policy->suffix.data = p;
-    policy->suffix.len = policy->name.len + 1;
-
-    *p++ = ':';
-    ngx_memcpy(p, policy->name.data, policy->name.len);
 
     return NGX_OK;
 }

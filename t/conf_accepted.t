@@ -88,7 +88,8 @@ accepted(policy => $_)
         "status quota=400;\nstatus unavailable=599;",
         'unusual_country off;', 'status unusual_country=451;',
         'anonymous_network off;', 'anonymous_network off vpn;',
-        'status anonymous_network=451;';
+        'status anonymous_network=451;',
+        'max_speed off;', 'status speed=451;';
 accepted(policy => "deny_country $all;", 'all countries in one line');
 
 accepted(http => "gate_redis { server unix:/a; }\ngate_policy abroad {\n"
@@ -106,6 +107,14 @@ Test::Gate::Countries::database("$t->{dir}/anonymous.mmdb", networks => {
 accepted(http => "gate_geoip anonymous.mmdb;\ngate_policy hidden {\n$_;\n}")
     for map { "anonymous_network $_" } 'report', 'deny', 'deny vpn',
         'report hosting tor proxy vpn';
+
+Test::Gate::Countries::database("$t->{dir}/city.mmdb", networks => {
+    '192.0.2.0/24' => { location => { latitude => 1, longitude => 2 } } });
+
+accepted(http => "gate_geoip city.mmdb;\ngate_redis { server unix:/a; }\n"
+                 . "gate_policy fast {\nmax_speed $_;\nuser \$gate_cert_cn;\n}")
+    for '900km/h report', '1km/h deny', '100000km/h deny min_distance=0km',
+        '900km/h off min_distance=20000km';
 
 # words of gate_redis
 

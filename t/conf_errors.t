@@ -62,7 +62,8 @@ my @faults = (
 
     (map { [ policy => "$_;", qq(invalid number of arguments in "$_") ] }
          qw(user certificate allow_country deny_country allow_network
-            anonymous_network unusual_country usual_country quota lease
+            anonymous_network unusual_country usual_country max_speed quota
+            lease
             store_down overrun upgrade status)),
     (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
          qw(user certificate store_down overrun upgrade)),
@@ -91,7 +92,8 @@ my @faults = (
     (map { [ policy => "$_;\n$_; # here", '"' . (split ' ')[0]
                                               . '" is duplicate' ] }
          'certificate off', 'lease 1m', 'store_down deny', 'overrun refuse',
-         'upgrade refuse', 'unusual_country off', 'anonymous_network off'),
+         'upgrade refuse', 'unusual_country off', 'anonymous_network off',
+         'max_speed off'),
     [ policy => 'user $gate_cert_cn;', '"user" is duplicate' ],
     (map { [ redis => "$_;\n$_; # here", '"' . (split ' ')[0]
                                              . '" is duplicate' ] }
@@ -219,6 +221,23 @@ my @faults = (
          qw(VPN relay report any anonymous), "vpn,tor"),
     [ policy => 'anonymous_network deny tor vpn tor;',
       'duplicate kind "tor" in "anonymous_network"' ],
+
+    (map { [ policy => "max_speed $_ deny;",
+             qq(invalid value "$_" in "max_speed") ] }
+         qw(900 0km/h -1km/h 100001km/h km/h 9x0km/h 900kmh 900mph on off deny
+            99999999999999999999km/h)),
+    [ policy => 'max_speed 900km/h;', '"max_speed" must have a speed' ],
+    [ policy => 'max_speed on;', 'invalid value "on" in "max_speed"' ],
+    [ policy => 'max_speed 900km/h deny min_distance=1km 1;',
+      '"max_speed" must have a speed' ],
+    [ policy => 'max_speed 900km/h Deny;', 'invalid value "Deny" in '
+                                           . '"max_speed"' ],
+    (map { [ policy => "max_speed 900km/h deny $_;",
+             qq(invalid parameter "$_" in "max_speed") ] }
+         qw(min_distance= min_distance=km min_distance=100
+            min_distance=20001km min_distance=-1km distance=1km 100km)),
+    [ http => "gate_policy other {\nmax_speed 900km/h deny;\n} # here",
+      'no "user" is defined for the "max_speed" of "gate_policy" "other"' ],
 
     # the other words of a policy
 
@@ -404,6 +423,23 @@ for my $mode ('deny', 'report tor') {
          'no "gate_geoip" is defined for the "anonymous_network" of '
          . '"gate_policy" "hidden"', "anonymous_network $mode without gate_geoip");
 }
+
+# journeys need both, and a database of places
+
+my $speed = "gate_policy fast { # here\nuser a;\nmax_speed 900km/h report;\n}";
+
+Test::Gate::Countries::database("$t->{dir}/city.mmdb", networks => {
+    '192.0.2.0/24' => { location => { latitude => 1, longitude => 2 } } });
+
+said(conf(http => $speed) =~ s/ gate_geoip [^\n]+//r,
+     'no "gate_geoip" is defined for the "max_speed" of "gate_policy" "fast"',
+     'max_speed without gate_geoip');
+said(conf(http => $speed),
+     'no "gate_geoip" has a field for the "max_speed" of "gate_policy" "fast"',
+     'max_speed without a field for it');
+said(conf(http => $speed) =~ s/country\.mmdb/city.mmdb/r,
+     'no "gate_redis" is defined for the "max_speed" of "gate_policy" "fast"',
+     'max_speed without gate_redis');
 
 # a fault of an included file is found there
 

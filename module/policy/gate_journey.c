@@ -86,6 +86,29 @@ gate_journey(const gate_journey_rule_t *rule, const gate_spot_t *from,
 }
 
 
+gate_journey_step_e
+gate_journey_step(const gate_journey_rule_t *rule, const gate_spot_t *from,
+    const gate_spot_t *to, uint64_t elapsed, uint64_t age,
+    gate_journey_e *journey)
+{
+    *journey = gate_journey(rule, from, to, elapsed);
+
+    switch (*journey) {
+
+    case GATE_JOURNEY_NONE:
+        return elapsed < GATE_JOURNEY_FRESH ? GATE_JOURNEY_READY
+                                            : GATE_JOURNEY_MOVE;
+
+    case GATE_JOURNEY_IMPOSSIBLE:
+        return age < GATE_JOURNEY_FRESH ? GATE_JOURNEY_READY
+                                        : GATE_JOURNEY_LOOK;
+
+    default: /* GATE_JOURNEY_POSSIBLE */
+        return GATE_JOURNEY_MOVE;
+    }
+}
+
+
 uint32_t
 gate_journey_longest(const gate_journey_rule_t *rule)
 {

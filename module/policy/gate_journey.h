@@ -33,6 +33,27 @@ double gate_spot_distance(const gate_spot_t *from, const gate_spot_t *to);
 gate_journey_e gate_journey(const gate_journey_rule_t *rule,
     const gate_spot_t *from, const gate_spot_t *to, uint64_t elapsed);
 
+/* ms that what is known of somebody's last visit may be relied on */
+#define GATE_JOURNEY_FRESH   60000
+
+/* what is to be done before a journey is known */
+
+typedef enum {
+    GATE_JOURNEY_READY = 0,         /* nothing */
+    GATE_JOURNEY_LOOK,              /* to ask where he was last */
+    GATE_JOURNEY_MOVE               /* to ask, and have him written here */
+} gate_journey_step_e;
+
+
+/*
+ * Of somebody who was last somewhere, "elapsed" ms ago, as was told "age" ms
+ * ago: is that enough to know of his journey?  GATE_JOURNEY_READY: it is
+ * *journey.  Nobody is written where he cannot be.
+ */
+gate_journey_step_e gate_journey_step(const gate_journey_rule_t *rule,
+    const gate_spot_t *from, const gate_spot_t *to, uint64_t elapsed,
+    uint64_t age, gate_journey_e *journey);
+
 /* Seconds after which one may be anywhere. */
 uint32_t gate_journey_longest(const gate_journey_rule_t *rule);
 

@@ -292,6 +292,46 @@ a_rule_may_be_of_any_speed_and_distance(void **state)
 }
 
 
+static void
+step_is(at_t from, at_t to, uint64_t elapsed, uint64_t age,
+    gate_journey_step_e step, gate_journey_e journey)
+{
+    gate_spot_t          a, b;
+    gate_journey_e       got;
+    gate_journey_step_e  next;
+
+    a = spot(&from);
+    b = spot(&to);
+    next = gate_journey_step(&rule, &a, &b, elapsed, age, &got);
+
+    assert_int_equal(next, step);
+    assert_int_equal(got, journey);
+}
+
+
+/* what was told long ago is asked again; who can be here is written here */
+
+static void
+what_is_known_is_relied_on_for_a_minute(void **state)
+{
+    at_t  tokyo = TOKYO, osaka = OSAKA, frankfurt = FRANKFURT;
+
+    (void) state;
+
+    step_is(tokyo, osaka, 0, 0, GATE_JOURNEY_READY, NONE);
+    step_is(tokyo, osaka, 59999, 59999, GATE_JOURNEY_READY, NONE);
+    step_is(tokyo, tokyo, MINUTE, 0, GATE_JOURNEY_MOVE, NONE);
+    step_is(tokyo, osaka, HOUR, HOUR, GATE_JOURNEY_MOVE, NONE);
+
+    step_is(tokyo, frankfurt, 0, 0, GATE_JOURNEY_READY, IMPOSSIBLE);
+    step_is(tokyo, frankfurt, HOUR, 59999, GATE_JOURNEY_READY, IMPOSSIBLE);
+    step_is(tokyo, frankfurt, HOUR, MINUTE, GATE_JOURNEY_LOOK, IMPOSSIBLE);
+
+    step_is(tokyo, frankfurt, 13 * HOUR, 0, GATE_JOURNEY_MOVE, POSSIBLE);
+    step_is(tokyo, frankfurt, 13 * HOUR, HOUR, GATE_JOURNEY_MOVE, POSSIBLE);
+}
+
+
 int
 main(void)
 {
@@ -303,7 +343,8 @@ main(void)
         cmocka_unit_test(in_no_time_nobody_gets_far),
         cmocka_unit_test(within_one_country_there_are_no_journeys),
         cmocka_unit_test(a_radius_of_1000_km_makes_a_journey_shorter),
-        cmocka_unit_test(a_rule_may_be_of_any_speed_and_distance)
+        cmocka_unit_test(a_rule_may_be_of_any_speed_and_distance),
+        cmocka_unit_test(what_is_known_is_relied_on_for_a_minute)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

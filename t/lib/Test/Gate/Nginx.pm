@@ -64,8 +64,9 @@ sub start {
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', $self->{log};
         open STDERR, '>>', $self->{log};
-        %ENV = (%ENV, $self->{test}->clock($self->{ahead}))
-            if $self->{ahead};
+        %ENV = (%ENV, $self->{test}->clock($self->{ahead} // 0))
+            if $self->{ahead} || $self->{later};
+        $ENV{GATE_LATER} = $self->{later} if $self->{later};
 
         exec $self->{binary}, '-p', $self->{dir}, '-c', $file,
              '-e', $self->{log};
@@ -91,6 +92,16 @@ sub start {
     }
 
     $self->wait_workers;
+}
+
+# With later => FILE: it is so many seconds later for it than when it began.
+
+sub later {
+    my ($self, $seconds) = @_;
+
+    open my $fh, '+<:raw', $self->{later} or die "$self->{later}: $!";
+    syswrite $fh, pack 'l!', $seconds;
+    close $fh;
 }
 
 # "nginx -t": exit code and words
