@@ -94,6 +94,7 @@ look(redisReply *reply, const ngx_http_gate_question_t *q)
 {
     ngx_uint_t              i;
     ngx_http_gate_told_t    told;
+    ngx_http_gate_habit_t   habit = { 0 };
     ngx_http_gate_answer_t  answer;
 
     if (ngx_http_gate_script_reply(reply, q, &answer) == NGX_OK) {
@@ -121,9 +122,15 @@ look(redisReply *reply, const ngx_http_gate_question_t *q)
         __builtin_trap();
     }
 
-    if (ngx_http_gate_script_told(reply, &told) == NGX_OK
-        && told.epoch == 0)
-    {
-        __builtin_trap();
+    /* of a user in a country, and of his last place */
+
+    for (i = 0; i < 2; i++) {
+        habit.country.len = 2 * i;
+
+        if (ngx_http_gate_script_told(reply, &habit, &told) == NGX_OK
+            && told.epoch == 0)
+        {
+            __builtin_trap();
+        }
     }
 }
