@@ -109,6 +109,7 @@ typedef struct {
     ngx_str_t                    prefix;
     ngx_http_gate_ledger_t      *ledger;    /* this worker's */
     unsigned                     used:1;    /* some location has a gate */
+    unsigned                     metrics:1; /* or tells metrics */
 } ngx_http_gate_main_conf_t;
 
 

@@ -10,6 +10,7 @@
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
 #include "ngx_http_gate_journey.h"
+#include "ngx_http_gate_metrics.h"
 
 #include <ngx_http_ssl_module.h>
 
@@ -21,6 +22,7 @@ static char *ngx_http_gate_conf_block_handler(ngx_conf_t *cf,
     ngx_command_t *dummy, void *conf);
 static ngx_uint_t ngx_http_gate_conf_arguments(ngx_conf_t *cf,
     ngx_command_t *cmd);
+static ngx_int_t ngx_http_gate_metrics_handler(ngx_http_request_t *r);
 static ngx_http_gate_policy_t *ngx_http_gate_conf_find(
     ngx_http_gate_main_conf_t *gmcf, ngx_str_t *name);
 static void ngx_http_gate_conf_warn(ngx_conf_t *cf,
@@ -80,7 +82,7 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
                   || policies[i]->rules.journey.mode != GATE_MODE_OFF;
     }
 
-    if (gmcf->kinds.nelts == 0 && !habits) {
+    if (gmcf->kinds.nelts == 0 && !habits && !gmcf->metrics) {
         return NGX_CONF_OK;
     }
 
@@ -248,6 +250,33 @@ ngx_http_gate_conf_gate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     glcf->line = cf->conf_file->line;
 
     return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_gate_conf_metrics(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_core_loc_conf_t   *clcf;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
+
+    clcf->handler = ngx_http_gate_metrics_handler;
+    gmcf->metrics = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_metrics_handler(ngx_http_request_t *r)
+{
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+
+    return ngx_http_gate_metrics_send(r, gmcf->zone, gmcf->ledger);
 }
 
 

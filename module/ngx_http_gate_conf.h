@@ -19,6 +19,8 @@ char *ngx_http_gate_conf_merge_loc(ngx_conf_t *cf, void *parent,
     void *child);
 
 char *ngx_http_gate_conf_gate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_gate_conf_metrics(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 char *ngx_http_gate_conf_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
 char *ngx_http_gate_conf_geoip(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

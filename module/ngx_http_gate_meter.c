@@ -48,6 +48,7 @@ static void ngx_http_gate_meter_go_on(ngx_http_request_t *r,
 static void ngx_http_gate_meter_refuse_late(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_retry_handler(ngx_event_t *ev);
+static void ngx_http_gate_meter_count(ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_release(ngx_http_request_t *r);
 static void ngx_http_gate_meter_cut(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
@@ -664,6 +665,31 @@ ngx_http_gate_meter_cleanup(void *data)
 
     ngx_http_gate_quota_close(ctx);
     ngx_http_gate_familiar_close(ctx);
+
+    if (ctx->main->zone && ctx->judged) {
+        ngx_http_gate_meter_count(ctx);
+    }
+}
+
+
+/* once it is over: what passed may have been cut */
+
+static void
+ngx_http_gate_meter_count(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t              reason;
+    ngx_http_gate_said_e    said;
+
+    said = ctx->denied ? NGX_HTTP_GATE_SAID_DENIED
+           : ctx->dry_run ? NGX_HTTP_GATE_SAID_DENIED_DRY_RUN
+                          : NGX_HTTP_GATE_SAID_PASSED;
+
+    reason = said == NGX_HTTP_GATE_SAID_PASSED ? GATE_REASON_NONE
+                                               : ctx->verdict.reason;
+
+    (void) ngx_atomic_fetch_add(
+               &ngx_http_gate_zone_counters(ctx->main->zone)
+                    ->requests[said][reason], 1);
 }
 
 

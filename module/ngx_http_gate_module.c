@@ -69,6 +69,13 @@ static ngx_command_t  ngx_http_gate_commands[] = {
       0,
       NULL },
 
+    { ngx_string("gate_metrics"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS,
+      ngx_http_gate_conf_metrics,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("gate_policy"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
       ngx_http_gate_conf_policy,

@@ -14,6 +14,7 @@
 #define NGX_HTTP_GATE_CELLS_H_INCLUDED
 
 
+#include "ngx_http_gate_counters.h"
 #include "ngx_http_gate_documents.h"
 #include "ngx_http_gate_epochs.h"
 #include "ngx_http_gate_habits.h"
@@ -88,6 +89,7 @@ typedef struct {
     ngx_msec_t                    opens;    /* all of it grants from then on */
     ngx_msec_t                    beat;     /* when epochs were looked for */
     ngx_http_gate_epochs_t        epochs;
+    ngx_http_gate_counters_t      counters;
     ngx_http_gate_documents_t     documents;
     ngx_http_gate_habits_t        habits;
     uint32_t                     *buckets;

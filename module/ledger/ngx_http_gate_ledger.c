@@ -286,6 +286,42 @@ ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger)
 }
 
 
+ngx_http_gate_redis_t *
+ngx_http_gate_ledger_redis(ngx_http_gate_ledger_t *ledger)
+{
+    return ledger->redis;
+}
+
+
+void
+ngx_http_gate_ledger_sent(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_asked_e asked, ngx_uint_t n)
+{
+    ngx_http_gate_counters_t  *counters;
+
+    counters = ngx_http_gate_zone_counters(ledger->zone);
+
+    if (n) {
+        (void) ngx_atomic_fetch_add(&counters->asked[asked], n);
+        return;
+    }
+
+    ngx_http_gate_ledger_faulty(ledger, NGX_HTTP_GATE_FAILED_UNSENT);
+}
+
+
+void
+ngx_http_gate_ledger_faulty(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_failed_e failed)
+{
+    ngx_http_gate_counters_t  *counters;
+
+    counters = ngx_http_gate_zone_counters(ledger->zone);
+
+    (void) ngx_atomic_fetch_add(&counters->failed[failed], 1);
+}
+
+
 void
 ngx_http_gate_ledger_close(ngx_http_gate_ledger_t *ledger)
 {
@@ -624,9 +660,13 @@ ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
     {
         asking->sent = 0;
         asking->told = asking->reload;
+        ngx_http_gate_ledger_sent(ledger, NGX_HTTP_GATE_ASKED_DRAW, 0);
         return NGX_ERROR;
     }
 
+    ngx_http_gate_ledger_sent(ledger, asking->question.settle
+                                      ? NGX_HTTP_GATE_ASKED_SETTLE
+                                      : NGX_HTTP_GATE_ASKED_DRAW, 1);
     return NGX_OK;
 }
 
@@ -642,6 +682,7 @@ ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply)
     ledger = asking->ledger;
 
     if (reply == NULL) {
+        ngx_http_gate_ledger_faulty(ledger, NGX_HTTP_GATE_FAILED_UNANSWERED);
         ngx_http_gate_ledger_end(asking, NULL, NGX_ERROR);
         return;
     }
@@ -661,6 +702,9 @@ ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply)
     }
 
     answer.server = ngx_http_gate_redis_server(ledger->redis);
+
+    ngx_http_gate_counters_answered(ngx_http_gate_zone_counters(ledger->zone),
+                                    asking->question.asked);
 
     if (answer.lost) {
         ngx_log_error(NGX_LOG_INFO, ledger->log, 0,
@@ -706,6 +750,8 @@ static void
 ngx_http_gate_ledger_failed(ngx_http_gate_ledger_t *ledger, const char *what,
     size_t len)
 {
+    ngx_http_gate_ledger_faulty(ledger, NGX_HTTP_GATE_FAILED_ERROR);
+
     if (!ledger->failing) {
         ledger->failing = 1;
         ngx_log_error(NGX_LOG_ERR, ledger->log, 0,
@@ -905,6 +951,9 @@ ngx_http_gate_ledger_beat(ngx_http_gate_ledger_t *ledger)
                                                    command.argc, command.argv,
                                                  ngx_http_gate_ledger_beaten,
                                                    ledger);
+
+    ngx_http_gate_ledger_sent(ledger, NGX_HTTP_GATE_ASKED_BEAT,
+                              ledger->beating);
 }
 
 
@@ -917,6 +966,9 @@ ngx_http_gate_ledger_beaten(void *data, redisReply *reply)
 
     if (reply) {
         ngx_http_gate_ledger_epoch(ledger, reply);
+
+    } else {
+        ngx_http_gate_ledger_faulty(ledger, NGX_HTTP_GATE_FAILED_UNANSWERED);
     }
 
     if (ledger->reload) {
@@ -952,6 +1004,9 @@ ngx_http_gate_ledger_epoch(ngx_http_gate_ledger_t *ledger, redisReply *reply)
     }
 
     server = ngx_http_gate_redis_server(ledger->redis);
+
+    ngx_http_gate_counters_answered(ngx_http_gate_zone_counters(ledger->zone),
+                                    ledger->beat);
 
     if (ngx_http_gate_zone_epoch(ledger->zone, server, answer.epoch,
                                  ledger->beat))

@@ -100,6 +100,10 @@ void ngx_http_gate_ledger_forgo(ngx_http_gate_habit_waiter_t *waiter);
 void ngx_http_gate_ledger_here(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_habit_t *habit);
 
+/* Where it asks; NULL: it is the zone's alone. */
+ngx_http_gate_redis_t *ngx_http_gate_ledger_redis(
+    ngx_http_gate_ledger_t *ledger);
+
 /* At worker exit. */
 void ngx_http_gate_ledger_close(ngx_http_gate_ledger_t *ledger);
 

@@ -167,6 +167,7 @@ ngx_http_gate_habits_open(ngx_http_gate_ledger_t *ledger,
 static ngx_int_t
 ngx_http_gate_habits_send(ngx_http_gate_wonder_t *wonder)
 {
+    ngx_int_t                 rc;
     ngx_http_gate_ledger_t   *ledger;
     ngx_http_gate_command_t   command;
 
@@ -177,9 +178,13 @@ ngx_http_gate_habits_send(ngx_http_gate_wonder_t *wonder)
 
     wonder->told.asked = ngx_current_msec;
 
-    return ngx_http_gate_redis_ask(ledger->redis, &wonder->habit.name,
-                                   command.argc, command.argv, 0,
-                                   ngx_http_gate_habits_reply_handler, wonder);
+    rc = ngx_http_gate_redis_ask(ledger->redis, &wonder->habit.name,
+                                 command.argc, command.argv, 0,
+                                 ngx_http_gate_habits_reply_handler, wonder);
+
+    ngx_http_gate_ledger_sent(ledger, NGX_HTTP_GATE_ASKED_HABIT,
+                              rc == NGX_OK);
+    return rc;
 }
 
 
@@ -189,6 +194,8 @@ ngx_http_gate_habits_reply_handler(void *data, redisReply *reply)
     ngx_http_gate_wonder_t *wonder = data;
 
     if (reply == NULL) {
+        ngx_http_gate_ledger_faulty(wonder->ledger,
+                                    NGX_HTTP_GATE_FAILED_UNANSWERED);
         ngx_http_gate_habits_end(wonder, NGX_ERROR);
         return;
     }
@@ -231,6 +238,9 @@ ngx_http_gate_habits_told(ngx_http_gate_wonder_t *wonder, redisReply *reply)
 
     told->server = ngx_http_gate_redis_server(ledger->redis);
 
+    ngx_http_gate_counters_answered(ngx_http_gate_zone_counters(ledger->zone),
+                                    told->asked);
+
     if (ledger->silent) {
         ledger->silent = 0;
         ngx_log_error(NGX_LOG_NOTICE, ledger->log, 0,
@@ -253,6 +263,8 @@ static void
 ngx_http_gate_habits_failed(ngx_http_gate_ledger_t *ledger, const char *what,
     size_t len)
 {
+    ngx_http_gate_ledger_faulty(ledger, NGX_HTTP_GATE_FAILED_ERROR);
+
     if (!ledger->silent) {
         ledger->silent = 1;
         ngx_log_error(NGX_LOG_ERR, ledger->log, 0,

@@ -35,6 +35,12 @@ struct ngx_http_gate_ledger_s {
 };
 
 
+/* Counts that a question was sent, or not; that it had no good answer. */
+void ngx_http_gate_ledger_sent(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_asked_e asked, ngx_uint_t n);
+void ngx_http_gate_ledger_faulty(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_failed_e failed);
+
 /* There is a new epoch: logs it, and has all accounts told again. */
 void ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger);
 

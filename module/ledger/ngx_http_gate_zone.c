@@ -771,6 +771,13 @@ ngx_http_gate_zone_idle_cell(void *data, ngx_http_gate_cell_t *cell)
 }
 
 
+ngx_http_gate_counters_t *
+ngx_http_gate_zone_counters(ngx_http_gate_zone_t *zone)
+{
+    return &zone->cells->counters;
+}
+
+
 ngx_uint_t
 ngx_http_gate_zone_untold(ngx_http_gate_cell_t *cell,
     const ngx_http_gate_kind_t *kind)

@@ -20,6 +20,7 @@
 
 #include "gate_ledger.h"
 #include "ngx_http_gate_documents.h"
+#include "ngx_http_gate_counters.h"
 #include "ngx_http_gate_habits.h"
 
 
@@ -287,6 +288,10 @@ ngx_uint_t ngx_http_gate_zone_restating(ngx_http_gate_zone_t *zone);
 ngx_uint_t ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone,
     ngx_uint_t all, ngx_http_gate_question_t *questions, ngx_uint_t n,
     u_char *text);
+
+/* What is counted of this host; to be added to at any time. */
+ngx_http_gate_counters_t *ngx_http_gate_zone_counters(
+    ngx_http_gate_zone_t *zone);
 
 /*
  * A worker begins to serve the zone.  Once workers of a newer configuration

@@ -1,0 +1,61 @@
+/*
+ * What this host has done, counted in shared memory by all workers, without a
+ * lock: for gate_metrics.  Counts last as long as the zone.
+ */
+
+
+#ifndef NGX_HTTP_GATE_COUNTERS_H_INCLUDED
+#define NGX_HTTP_GATE_COUNTERS_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+#include "gate_policy.h"
+
+
+typedef enum {
+    NGX_HTTP_GATE_ASKED_DRAW = 0,
+    NGX_HTTP_GATE_ASKED_SETTLE,
+    NGX_HTTP_GATE_ASKED_BEAT,
+    NGX_HTTP_GATE_ASKED_HABIT,
+    NGX_HTTP_GATE_ASKED_KINDS
+} ngx_http_gate_asked_e;
+
+
+typedef enum {
+    NGX_HTTP_GATE_FAILED_UNSENT = 0,    /* Redis away, or the queue full */
+    NGX_HTTP_GATE_FAILED_UNANSWERED,
+    NGX_HTTP_GATE_FAILED_ERROR,         /* or something that is no answer */
+    NGX_HTTP_GATE_FAILED_KINDS
+} ngx_http_gate_failed_e;
+
+
+typedef enum {
+    NGX_HTTP_GATE_SAID_PASSED = 0,
+    NGX_HTTP_GATE_SAID_DENIED,
+    NGX_HTTP_GATE_SAID_DENIED_DRY_RUN,
+    NGX_HTTP_GATE_SAID_KINDS
+} ngx_http_gate_said_e;
+
+
+/* upper bounds of the latency's buckets, ms; and one without */
+#define NGX_HTTP_GATE_LATENCIES  { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000 }
+#define NGX_HTTP_GATE_BUCKETS    10
+
+
+typedef struct {
+    ngx_atomic_t            requests[NGX_HTTP_GATE_SAID_KINDS][GATE_REASONS];
+    ngx_atomic_t            asked[NGX_HTTP_GATE_ASKED_KINDS];
+    ngx_atomic_t            failed[NGX_HTTP_GATE_FAILED_KINDS];
+    ngx_atomic_t            latency[NGX_HTTP_GATE_BUCKETS + 1];
+    ngx_atomic_t            latency_ms;     /* their sum */
+} ngx_http_gate_counters_t;
+
+
+/* Redis answered a question that was sent then. */
+void ngx_http_gate_counters_answered(ngx_http_gate_counters_t *counters,
+    ngx_msec_t asked);
+
+
+#endif /* NGX_HTTP_GATE_COUNTERS_H_INCLUDED */
