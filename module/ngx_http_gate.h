@@ -78,7 +78,8 @@ typedef struct {
     ngx_http_gate_countries_t    deny;
     ngx_http_gate_countries_t    usual;
     ngx_array_t                  networks;  /* exempt: of ngx_cidr_t */
-    ngx_http_complex_value_t    *user;      /* NULL: nobody is counted */
+    ngx_array_t                  users;     /* of ngx_http_complex_value_t,
+                                               none: nobody is counted */
     ngx_http_complex_value_t    *document;  /* NULL: $uri */
     ngx_uint_t                   ngroups;
     ngx_http_gate_group_t        groups[NGX_HTTP_GATE_ACCOUNTS];

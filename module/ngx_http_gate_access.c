@@ -20,6 +20,8 @@ static ngx_http_gate_ctx_t *ngx_http_gate_access_create(
     ngx_http_request_t *r, ngx_http_gate_policy_t *policy);
 static ngx_int_t ngx_http_gate_access_facts(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_access_user(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_access_judge(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_access_ask(ngx_http_gate_ctx_t *ctx);
@@ -215,12 +217,12 @@ ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
                 ngx_http_gate_certificate_state(&ctx->peer->certificate,
                                                 ngx_time());
 
-    if (ctx->policy->user == NULL) {
+    if (ctx->policy->users.nelts == 0) {
         ctx->facts.user = 1;
         return ngx_http_gate_country_facts(r, ctx);
     }
 
-    if (ngx_http_complex_value(r, ctx->policy->user, &ctx->user) != NGX_OK) {
+    if (ngx_http_gate_access_user(r, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -238,6 +240,31 @@ ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     if (!ctx->facts.user) {
         ctx->accounts = NULL;
+    }
+
+    return NGX_OK;
+}
+
+
+/* the first of the keys that is not empty */
+
+static ngx_int_t
+ngx_http_gate_access_user(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t                 i;
+    ngx_http_complex_value_t  *users;
+
+    users = ctx->policy->users.elts;
+
+    for (i = 0; i < ctx->policy->users.nelts; i++) {
+
+        if (ngx_http_complex_value(r, &users[i], &ctx->user) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (ctx->user.len) {
+            break;
+        }
     }
 
     return NGX_OK;

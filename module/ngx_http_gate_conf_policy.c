@@ -33,7 +33,7 @@ static char *ngx_http_gate_policy_complete(ngx_conf_t *cf,
 static ngx_command_t  ngx_http_gate_policy_commands[] = {
 
     { ngx_string("user"),
-      NGX_CONF_TAKE1,
+      NGX_CONF_1MORE,
       ngx_http_gate_policy_user,
       0, 0, NULL },
 
@@ -154,7 +154,10 @@ ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     p = ngx_array_push(&gmcf->policies);
 
     if (policy == NULL || p == NULL
-        || ngx_http_gate_country_create(cf, policy) != NGX_OK)
+        || ngx_http_gate_country_create(cf, policy) != NGX_OK
+        || ngx_array_init(&policy->users, cf->pool, 2,
+                          sizeof(ngx_http_complex_value_t))
+           != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -196,27 +199,35 @@ ngx_http_gate_policy_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_gate_policy_t *policy = conf;
 
     ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_complex_value_t          *cv;
     ngx_http_compile_complex_value_t   ccv;
 
-    if (policy->user) {
+    if (policy->users.nelts) {
         return "is duplicate";
     }
 
     value = cf->args->elts;
 
-    policy->user = ngx_pcalloc(cf->pool, sizeof(ngx_http_complex_value_t));
-    if (policy->user == NULL) {
-        return NGX_CONF_ERROR;
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        cv = ngx_array_push(&policy->users);
+        if (cv == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = cv;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
     }
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &value[1];
-    ccv.complex_value = policy->user;
-
-    return ngx_http_compile_complex_value(&ccv) == NGX_OK ? NGX_CONF_OK
-                                                          : NGX_CONF_ERROR;
+    return NGX_CONF_OK;
 }
 
 
@@ -418,7 +429,7 @@ ngx_http_gate_policy_complete(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf,
 
     policy->rules.nquotas = policy->ngroups * NGX_HTTP_GATE_QUOTAS;
 
-    if (policy->ngroups && policy->user == NULL) {
+    if (policy->ngroups && policy->users.nelts == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"user\" is defined for the quotas of "
                            "\"gate_policy\" \"%V\"", &policy->name);

@@ -151,7 +151,7 @@ ngx_http_gate_familiar_complete(ngx_conf_t *cf,
         return NGX_OK;
     }
 
-    if (policy->user == NULL) {
+    if (policy->users.nelts == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"user\" is defined for the "
                            "\"unusual_country\" of \"gate_policy\" \"%V\"",

@@ -121,7 +121,9 @@ ngx_http_gate_journey_number(const ngx_str_t *value, const char *prefix,
 ngx_int_t
 ngx_http_gate_journey_complete(ngx_conf_t *cf, ngx_http_gate_policy_t *policy)
 {
-    if (policy->rules.journey.mode == GATE_MODE_OFF || policy->user) {
+    if (policy->rules.journey.mode == GATE_MODE_OFF
+        || policy->users.nelts)
+    {
         return NGX_OK;
     }
 

@@ -76,13 +76,40 @@ static ngx_http_variable_t  ngx_http_gate_vars[] = {
     { ngx_string("gate_longitude"), NULL, ngx_http_gate_variable_location,
       offsetof(gate_place_t, longitude), NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("gate_cert_cn"), NULL, ngx_http_gate_variable_certificate,
-      offsetof(ngx_http_gate_certificate_t, cn), NGX_HTTP_VAR_NOCACHEABLE,
-      0 },
+    { ngx_string("gate_cert_cn"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, names[GATE_NAME_CN]),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("gate_cert_email"), NULL, ngx_http_gate_variable_certificate,
-      offsetof(ngx_http_gate_certificate_t, email), NGX_HTTP_VAR_NOCACHEABLE,
-      0 },
+    { ngx_string("gate_cert_org"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, names[GATE_NAME_ORG]),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_cert_unit"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, names[GATE_NAME_UNIT]),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_cert_email"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, names[GATE_NAME_EMAIL]),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_cert_dns"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, names[GATE_NAME_DNS]),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_cert_uri"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, names[GATE_NAME_URI]),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_cert_upn"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, names[GATE_NAME_UPN]),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_cert_serial"), NULL,
       ngx_http_gate_variable_certificate,
@@ -92,6 +119,16 @@ static ngx_http_variable_t  ngx_http_gate_vars[] = {
     { ngx_string("gate_cert_issuer"), NULL,
       ngx_http_gate_variable_certificate,
       offsetof(ngx_http_gate_certificate_t, issuer),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_cert_not_before"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, begin),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_cert_not_after"), NULL,
+      ngx_http_gate_variable_certificate,
+      offsetof(ngx_http_gate_certificate_t, end),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_cert_fingerprint"), NULL,

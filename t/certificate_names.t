@@ -31,11 +31,33 @@ $t->nginx($t->conf(http => <<'END', server => <<'END2'));
         user   $gate_cert_email;
         quota  requests=1000 per=day;
     }
+
+    gate_policy org  { user $gate_cert_org; }
+    gate_policy unit { user $gate_cert_unit; }
+    gate_policy dns  { user $gate_cert_dns; }
+    gate_policy uri  { user $gate_cert_uri; }
+    gate_policy upn  { user $gate_cert_upn; }
+
+    gate_policy several {
+        user   $gate_cert_upn $gate_cert_email "cn $gate_cert_cn/";
+        quota  requests=1000 per=day;
+    }
+
+    gate_policy validity {
+        user   "$gate_cert_not_before $gate_cert_not_after";
+    }
 END
         access_log  %%DIR%%/user.log user;
         gate        cn;
 
         location /email/ { gate email; alias %%DIR%%/docs/; }
+        location /org/ { gate org; alias %%DIR%%/docs/; }
+        location /unit/ { gate unit; alias %%DIR%%/docs/; }
+        location /dns/ { gate dns; alias %%DIR%%/docs/; }
+        location /uri/ { gate uri; alias %%DIR%%/docs/; }
+        location /upn/ { gate upn; alias %%DIR%%/docs/; }
+        location /several/ { gate several; alias %%DIR%%/docs/; }
+        location /validity/ { gate validity; alias %%DIR%%/docs/; }
 END2
 
 my $lines = 0;
@@ -177,7 +199,146 @@ $t->certificate('subject', config => "CN = alice\nemailAddress = a\@b.jp\n");
 is(user('subject', '/email/report'), $refused,
    'e-mail: in the subject only: refused');
 
+# O and OU: the last of the subject
+
+for my $name (qw(o ou)) {
+    my $place = $name eq 'o' ? 'org' : 'unit';
+
+    for ([ 'none', [], undef ],
+         [ 'one', [ [ utf8 => '株式会社' ] ], '株式会社' ],
+         [ 'a BMPString', [ [ bmp => "\x5c\x71" ] ], '山' ],
+         [ 'of two the last', [ [ utf8 => 'a' ], [ utf8 => 'b' ] ], 'b' ],
+         [ 'a NUL', [ [ utf8 => "a\0" ] ], undef ],
+         [ 'a right-to-left override', [ [ utf8 => "a\xe2\x80\xae" ] ],
+           undef ])
+    {
+        my ($what, $values, $user) = @$_;
+
+        $t->forge('subject', cn => [ [ utf8 => 'alice' ] ],
+                  $name => $values);
+        is(user('subject', "/$place/report"), expected($user),
+           uc($name) . ": $what" . (defined $user ? '' : ': refused'));
+    }
+}
+
+# DNS names and URIs: the first of the subject alternative names
+
+for my $name (qw(dns uri)) {
+    my %good = (dns => 'host.example.jp', uri => 'spiffe://example.jp/a%20b');
+    my $list = $name eq 'dns' ? 'dns' : 'uris';
+
+    for ([ 'none', [], undef ],
+         [ 'one', [ $good{$name} ], $good{$name} ],
+         [ 'of two the first', [ 'first', 'second' ], 'first' ],
+         [ '255 bytes', [ 'x' x 255 ], 'x' x 255 ],
+         [ '256 bytes', [ 'x' x 256 ], undef ],
+         [ 'empty', [ '' ], undef ],
+         [ 'a NUL', [ "a\0b" ], undef ],
+         [ 'a blank', [ 'a b' ], undef ],
+         [ 'no ASCII', [ "\xc3\xa9" ], undef ],
+         [ 'of two the first, unusable', [ "a\nb", 'second' ], undef ])
+    {
+        my ($what, $values, $user) = @$_;
+
+        $t->forge('alternative', cn => [ [ utf8 => 'alice' ] ],
+                  emails => [ 'a@b.jp' ], $list => $values);
+        is(user('alternative', "/$name/report"), expected($user),
+           uc($name) . ": $what" . (defined $user ? '' : ': refused'));
+    }
+}
+
+# UPN: the first such otherName
+
+my $other = "\xa0\x0e\x06\x03\x2a\x03\x04\xa0\x07\x0c\x05" . 'alice';
+
+for ([ 'none', [], undef ],
+     [ 'another otherName', [], undef, $other ],
+     [ 'after another otherName', [ [ utf8 => 'a@b.jp' ] ], 'a@b.jp',
+       $other ],
+     [ 'not only ASCII', [ [ utf8 => '山田@example.jp' ] ],
+       '山田@example.jp' ],
+     [ 'of two the first', [ [ utf8 => 'a' ], [ utf8 => 'b' ] ], 'a' ],
+     [ '256 bytes', [ [ utf8 => 'x' x 256 ] ], undef ],
+     [ 'empty', [ [ utf8 => '' ] ], undef ],
+     [ 'a NUL', [ [ utf8 => "a\0\@b.jp" ] ], undef ],
+     [ 'a bidi mark', [ [ utf8 => "a\xe2\x80\x8f" ] ], undef ],
+     [ 'no UTF-8 string', [ [ ia5 => 'a@b.jp' ] ], undef ],
+     [ 'octets', [ [ octets => 'a@b.jp' ] ], undef ],
+     [ 'of two the first, unusable', [ [ ia5 => 'a' ], [ utf8 => 'b' ] ],
+       undef ])
+{
+    my ($what, $upns, $user, @names) = @$_;
+
+    $t->forge('upn', cn => [ [ utf8 => 'alice' ] ], upns => $upns,
+              names => \@names);
+    is(user('upn', '/upn/report'), expected($user),
+       "UPN: $what" . (defined $user ? '' : ': refused'));
+}
+
+# what is broken is no name, and harms nobody
+
+my $upn = "\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03";
+
+for ([ 'a UPN that is a NULL', "\xa0\x10$upn\xa0\x02\x05\0" ],
+     [ 'a UPN that is a boolean', "\xa0\x11$upn\xa0\x03\x01\x01\xff" ],
+     [ 'a UPN that is an OID', "\xa0\x11$upn\xa0\x03\x06\x01\x2a" ],
+     [ 'a UPN that is a sequence', "\xa0\x10$upn\xa0\x02\x30\0" ],
+     [ 'an otherName without a value', "\xa0\x0c$upn" ],
+     [ 'a name of no known kind', "\x8f\x01a" ],
+     [ 'a length beyond the end', "\x81\x7fa" ])
+{
+    my ($what, $der) = @$_;
+
+    $t->forge('odd', cn => [ [ utf8 => 'alice' ] ], names => [ $der ]);
+    like(user('odd', '/upn/report'), qr/^no connection$|^\Q$refused\E$/,
+         "SAN: $what: refused");
+}
+
+# many of them
+
+$t->forge('many', cn => [ [ utf8 => 'alice' ] ],
+          dns => [ map { "host$_" } 1 .. 100 ], emails => [ 'a@b.jp' ]);
+is(user('many', '/dns/report'), '200 PASSED  "host1"', '100 SANs: the first');
+is(user('many', '/email/report'), '200 PASSED  "a@b.jp"',
+   '100 SANs: the first of its kind');
+
+for my $kib (48, 64) {
+    my $dns = join ' ', map { sprintf 'host%04d.example.example.jp', $_ }
+                            1 .. 38 * $kib;
+
+    $t->forge('heavy', cn => [ [ utf8 => 'alice' ] ], emails => [ 'a@b.jp' ],
+              dns => [ split / /, $dns ]);
+
+    # of 64 KiB, OpenSSL can make no ticket of a session
+
+    like(user('heavy', '/email/report'),
+         $kib == 64 ? qr/^no connection$|^200 PASSED  "a\@b\.jp"$/
+                    : qr/^200 PASSED  "a\@b\.jp"$/, "$kib KiB of SANs");
+}
+
+# several keys: the first that the certificate has
+
+for ([ 'UPN', 'a@upn', [ 'a@b.jp' ], [ [ utf8 => 'a@upn' ] ] ],
+     [ 'e-mail', 'a@b.jp', [ 'a@b.jp' ], [] ],
+     [ 'e-mail, for the UPN is unusable', 'a@b.jp', [ 'a@b.jp' ],
+       [ [ utf8 => "a\n" ] ] ],
+     [ 'a text with a CN', 'cn alice/', [], [] ])
+{
+    my ($what, $user, $emails, $upns) = @$_;
+
+    $t->forge('several', cn => [ [ utf8 => 'alice' ] ], emails => $emails,
+              upns => $upns);
+    is(user('several', '/several/report'), expected($user),
+       "the first key that is not empty: $what");
+}
+
 # time
+
+$t->forge('dated', cn => [ [ utf8 => 'alice' ] ], before => 1771234567,
+          after => 2147483647);
+is(user('dated', '/validity/report'),
+   expected('2026-02-16T09:36:07Z 2038-01-19T03:14:07Z'),
+   'the validity, as of RFC 3339');
 
 my $now = time;
 
@@ -204,6 +365,14 @@ is($resumed->request('/report')->{status}, 403,
    'a certificate ends in a session that is resumed: refused');
 
 $t->done;
+
+# What the log says of who is this user, or nobody.
+
+sub expected {
+    my ($user) = @_;
+
+    return defined $user ? qq(200 PASSED  "$user") : $refused;
+}
 
 # What the log says of a request
 

@@ -136,7 +136,9 @@ accepted(http => $_)
         'gate_dry_run on;', 'gate_log_level info;', 'gate_log_level notice;',
         'gate_log_level warn;', 'gate_log_level error;', 'gate staff;',
         'gate off;', 'gate_geoip more.mmdb;', 'gate_policy empty { }',
-        'gate_policy abcdefghijklmnopqrst { }', 'gate_policy 業務 { }';
+        'gate_policy abcdefghijklmnopqrst { }', 'gate_policy 業務 { }',
+        'gate_policy keys { user $gate_cert_upn "$gate_cert_org $gate_cert_cn"'
+        . ' nobody; }';
 accepted(server => $_)
     for 'gate staff;', 'gate off;', 'gate "other";',
         "gate_dry_run on;\nlocation /a { gate_dry_run off; }",

@@ -66,7 +66,7 @@ my @faults = (
             lease
             store_down overrun upgrade status)),
     (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
-         qw(user certificate store_down overrun upgrade)),
+         qw(certificate store_down overrun upgrade)),
     [ policy => 'lease 1m idle=1s 2m;',
       'invalid number of arguments in "lease"' ],
     (map { ([ redis => "$_;", qq(invalid number of arguments in "$_") ],

@@ -11,6 +11,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "gate_names.h"
 #include "gate_policy.h"
 
 
@@ -20,10 +21,11 @@ typedef struct {
     time_t               not_after;
 
     /* an absent or unusable text has the length 0 */
-    ngx_str_t            cn;            /* UTF-8, the last of the subject */
-    ngx_str_t            email;         /* ASCII, the first of the SANs */
+    ngx_str_t            names[GATE_NAMES];
     ngx_str_t            serial;        /* as $ssl_client_serial */
     ngx_str_t            issuer;        /* as $ssl_client_i_dn */
+    ngx_str_t            begin;         /* not_before, as of RFC 3339 */
+    ngx_str_t            end;
     ngx_str_t            fingerprint;   /* SHA-256 of the DER, lower case */
 
     const char          *error;         /* static, why it is INVALID */

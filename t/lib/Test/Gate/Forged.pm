@@ -12,11 +12,14 @@ use POSIX qw(strftime);
 my %tags = (bits => 3, octets => 4, utf8 => 12, printable => 19, t61 => 20,
             ia5 => 22, general => 27, universal => 28, bmp => 30);
 
-my $cn = "\x06\x03\x55\x04\x03";
+my %attributes = (cn => "\x06\x03\x55\x04\x03", o => "\x06\x03\x55\x04\x0a",
+                  ou => "\x06\x03\x55\x04\x0b");
+my $upn = "\x06\x0a\x2b\x06\x01\x04\x01\x82\x37\x14\x02\x03";
 my $san = "\x06\x03\x55\x1d\x11";
 my $ecdsa_sha256 = der(0x30, "\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02");
 
-# cn => [ [ 'utf8', 'bytes' ], ... ] (one RDN each), emails => [ 'bytes' ],
+# cn => [ [ 'utf8', 'bytes' ], ... ] (one RDN each), o and ou likewise,
+# emails => [ 'bytes' ], dns and uris likewise, upns => [ [ 'utf8', 'bytes' ] ],
 # names => [ 'DER of other alternative names' ], before and after in epoch
 # seconds, serial => 'bytes'; the rest are the DER of the public key and the
 # CA's name, and a function that signs
@@ -25,7 +28,10 @@ sub certificate {
     my (%o) = @_;
 
     my @names = (@{ $o{names} // [] },
-                 map { der(0x81, $_) } @{ $o{emails} // [] });
+                 (map { der(0x81, $_) } @{ $o{emails} // [] }),
+                 (map { der(0x82, $_) } @{ $o{dns} // [] }),
+                 (map { der(0x86, $_) } @{ $o{uris} // [] }),
+                 (map { upn(@$_) } @{ $o{upns} // [] }));
     my $extension = der(0x30, $san, der(0x04, der(0x30, @names)));
     my $now = time;
 
@@ -33,10 +39,11 @@ sub certificate {
                   der(0xa0, der(0x02, "\x02")),
                   der(0x02, $o{serial} // "\x01"),
                   $ecdsa_sha256,
-                  name([ 'utf8', $o{ca} ]),
+                  name([ cn => 'utf8', $o{ca} ]),
                   der(0x30, date($o{before} // $now - 86400),
                             date($o{after} // $now + 86400)),
-                  name(@{ $o{cn} // [] }),
+                  name(map { my $a = $_; map { [ $a, @$_ ] } @{ $o{$a} // [] }
+                       } qw(o ou cn)),
                   $o{key},
                   @names ? der(0xa3, der(0x30, $extension)) : ());
 
@@ -52,16 +59,25 @@ sub der {
 
     return pack('C', $tag)
            . ($n < 128 ? pack('C', $n) : $n < 256 ? pack('CC', 0x81, $n)
-                                                  : pack('Cn', 0x82, $n))
+              : $n < 65536 ? pack('Cn', 0x82, $n)
+                           : pack('CCn', 0x83, $n >> 16, $n & 65535))
            . $content;
 }
 
 sub name {
-    my (@cns) = @_;
+    my (@rdns) = @_;
 
     return der(0x30, map {
-        der(0x31, der(0x30, $cn, der($tags{ $_->[0] }, $_->[1])))
-    } @cns);
+        my ($attribute, $type, $bytes) = @$_;
+        der(0x31, der(0x30, $attributes{$attribute},
+                      der($tags{$type}, $bytes)))
+    } @rdns);
+}
+
+sub upn {
+    my ($type, $bytes) = @_;
+
+    return der(0xa0, $upn, der(0xa0, der($tags{$type}, $bytes)));
 }
 
 sub date {
