@@ -31,6 +31,7 @@
 
 #include "gate_judge.h"
 #include "ngx_http_gate_certificate.h"
+#include "ngx_http_gate_fingerprints.h"
 #include "ngx_http_gate_geo.h"
 #include "ngx_http_gate_ledger.h"
 #include "ngx_http_gate_redis.h"
@@ -81,6 +82,9 @@ typedef struct {
     ngx_array_t                  users;     /* of ngx_http_complex_value_t,
                                                none: nobody is counted */
     ngx_http_complex_value_t    *document;  /* NULL: $uri */
+    ngx_array_t                  issuers;   /* of ngx_str_t, DNs */
+    ngx_str_t                    purpose;   /* DER of an OID */
+    ngx_http_gate_watch_t       *fingerprints;  /* NULL: any */
     ngx_uint_t                   ngroups;
     ngx_http_gate_group_t        groups[NGX_HTTP_GATE_ACCOUNTS];
     size_t                       lease;     /* bytes */
@@ -103,6 +107,7 @@ typedef struct {
 typedef struct {
     ngx_array_t                  policies;  /* of ngx_http_gate_policy_t * */
     ngx_array_t                  kinds;     /* of ngx_http_gate_kind_t * */
+    ngx_array_t                  watches;   /* of ngx_http_gate_watch_t * */
     size_t                       zone_size;
     ngx_http_gate_zone_t        *zone;      /* NULL: there is no quota */
     ngx_http_gate_geo_t         *geo;       /* NULL: no database */

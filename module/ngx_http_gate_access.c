@@ -12,6 +12,7 @@
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_peer.h"
 #include "ngx_http_gate_quota.h"
+#include "ngx_http_gate_trust.h"
 
 
 static ngx_http_gate_ctx_t *ngx_http_gate_access_find(ngx_http_request_t *r,
@@ -216,6 +217,9 @@ ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ctx->facts.certificate =
                 ngx_http_gate_certificate_state(&ctx->peer->certificate,
                                                 ngx_time());
+
+    ngx_http_gate_trust_facts(ctx->policy, &ctx->peer->certificate,
+                              &ctx->facts.papers);
 
     if (ctx->policy->users.nelts == 0) {
         ctx->facts.user = 1;

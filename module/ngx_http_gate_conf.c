@@ -44,6 +44,9 @@ ngx_http_gate_conf_create_main(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&gmcf->kinds, cf->pool, 4,
                           sizeof(ngx_http_gate_kind_t *))
+           != NGX_OK
+        || ngx_array_init(&gmcf->watches, cf->pool, 4,
+                          sizeof(ngx_http_gate_watch_t *))
            != NGX_OK)
     {
         return NULL;

@@ -33,6 +33,18 @@ char *ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_gate_conf_quota(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/* Lines about certificates; conf is the policy. */
+char *ngx_http_gate_conf_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_gate_conf_issuer(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_gate_conf_fingerprints(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* What no single one of them can tell. */
+char *ngx_http_gate_conf_certificate_complete(ngx_conf_t *cf,
+    ngx_http_gate_policy_t *policy);
+
 /*
  * Parses a block by a command table of its own: the same counts of arguments
  * and words of an error as nginx has for its directives.

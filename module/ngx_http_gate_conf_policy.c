@@ -14,8 +14,6 @@
 
 static char *ngx_http_gate_policy_user(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_gate_policy_certificate(ngx_conf_t *cf,
-    ngx_command_t *cmd, void *conf);
 static char *ngx_http_gate_policy_lease(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gate_policy_store_down(ngx_conf_t *cf,
@@ -43,8 +41,18 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
       0, offsetof(ngx_http_gate_policy_t, document), NULL },
 
     { ngx_string("certificate"),
+      NGX_CONF_1MORE,
+      ngx_http_gate_conf_certificate,
+      0, 0, NULL },
+
+    { ngx_string("issuer"),
+      NGX_CONF_1MORE,
+      ngx_http_gate_conf_issuer,
+      0, 0, NULL },
+
+    { ngx_string("fingerprints"),
       NGX_CONF_TAKE1,
-      ngx_http_gate_policy_certificate,
+      ngx_http_gate_conf_fingerprints,
       0, 0, NULL },
 
     { ngx_string("allow_country"),
@@ -157,6 +165,8 @@ ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         || ngx_http_gate_country_create(cf, policy) != NGX_OK
         || ngx_array_init(&policy->users, cf->pool, 2,
                           sizeof(ngx_http_complex_value_t))
+           != NGX_OK
+        || ngx_array_init(&policy->issuers, cf->pool, 2, sizeof(ngx_str_t))
            != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -184,6 +194,10 @@ ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     policy->status[GATE_REASON_UNAVAILABLE] = NGX_HTTP_SERVICE_UNAVAILABLE;
 
     rv = ngx_http_gate_conf_block(cf, ngx_http_gate_policy_commands, policy);
+
+    if (rv == NGX_CONF_OK) {
+        rv = ngx_http_gate_conf_certificate_complete(cf, policy);
+    }
 
     if (rv != NGX_CONF_OK) {
         return rv;
@@ -228,39 +242,6 @@ ngx_http_gate_policy_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_gate_policy_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
-{
-    ngx_http_gate_policy_t *policy = conf;
-
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-
-    static const char *const  words[] = { "required", "optional", "off" };
-
-    if (policy->certificate_set) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    for (i = 0; i < 3; i++) {
-        if (ngx_strcmp(value[1].data, words[i]) == 0) {
-            policy->certificate_set = 1;
-            policy->rules.certificate = (gate_certificate_rule_e) i;
-            return NGX_CONF_OK;
-        }
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid value \"%V\" in \"certificate\", it must be "
-                       "\"required\", \"optional\" or \"off\"", &value[1]);
-
-    return NGX_CONF_ERROR;
 }
 
 

@@ -5,6 +5,7 @@
 
 #include "ngx_http_gate_log.h"
 
+#include "gate_certificate.h"
 #include "ngx_http_gate_quota.h"
 
 
@@ -12,6 +13,7 @@
 #define NGX_HTTP_GATE_LOGGED  128
 
 
+static const char *ngx_http_gate_log_fault(ngx_http_gate_ctx_t *ctx);
 static size_t ngx_http_gate_log_text(u_char *text, const ngx_str_t *value);
 
 
@@ -20,7 +22,7 @@ ngx_http_gate_log_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     size_t                     n;
     u_char                     user[NGX_HTTP_GATE_LOGGED];
-    const char                *country;
+    const char                *country, *fault;
     const ngx_str_t           *quota;
     ngx_http_gate_loc_conf_t  *glcf;
 
@@ -29,13 +31,30 @@ ngx_http_gate_log_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     n = ngx_http_gate_log_text(user, &ctx->user);
     quota = ngx_http_gate_quota_name(ctx);
     country = ctx->facts.country[0] ? ctx->facts.country : "??";
+    fault = ngx_http_gate_log_fault(ctx);
 
     ngx_log_error(glcf->log_level, r->connection->log, 0,
-                  "gate: %s%s%s%V, policy \"%V\", user \"%*s\", country %*s",
+                  "gate: %s%s%s%V%s%s, policy \"%V\", user \"%*s\", "
+                  "country %*s",
                   ctx->dry_run ? "dry run, would refuse: " : "refused: ",
                   gate_reason_name(ctx->verdict.reason),
-                  quota->len ? " " : "", quota,
+                  quota->len ? " " : "", quota, *fault ? ", " : "", fault,
                   &ctx->policy->name, n, user, (size_t) 2, country);
+}
+
+
+/* of a certificate, for a user has no other way to find out */
+
+static const char *
+ngx_http_gate_log_fault(ngx_http_gate_ctx_t *ctx)
+{
+    if (ctx->verdict.fault == GATE_FAULT_INVALID
+        && ctx->peer->certificate.error)
+    {
+        return ctx->peer->certificate.error;
+    }
+
+    return gate_fault_name(ctx->verdict.fault);
 }
 
 

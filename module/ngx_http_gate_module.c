@@ -178,7 +178,9 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
 static ngx_int_t
 ngx_http_gate_init_process(ngx_cycle_t *cycle)
 {
-    ngx_http_gate_main_conf_t  *gmcf;
+    ngx_uint_t                   i;
+    ngx_http_gate_watch_t      **watches;
+    ngx_http_gate_main_conf_t   *gmcf;
 
     gmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_gate_module);
 
@@ -193,6 +195,12 @@ ngx_http_gate_init_process(ngx_cycle_t *cycle)
         && ngx_http_gate_geo_serve(gmcf->geo, cycle->log) != NGX_OK)
     {
         return NGX_ERROR;
+    }
+
+    watches = gmcf->watches.elts;
+
+    for (i = 0; i < gmcf->watches.nelts; i++) {
+        ngx_http_gate_watch_start(watches[i], cycle);
     }
 
     if (gmcf->zone == NULL) {

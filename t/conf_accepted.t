@@ -92,6 +92,18 @@ accepted(policy => $_)
         'max_speed off;', 'status speed=451;';
 accepted(policy => "deny_country $all;", 'all countries in one line');
 
+$t->write_file('prints', "# one\r\n\n" . 'AB:' x 31 . "cd\n"
+                         . 'sha256 Fingerprint=' . 'ef' x 32);
+
+accepted(policy => $_)
+    for (map { "certificate $_;" }
+             'required eku=clientAuth', 'optional eku=1.3.6.1.5.5.7.3.4',
+             'required max_age=1s', 'required max_age=1y',
+             'required min_key=rsa:2048', 'required min_key=ec:384,rsa:1',
+             'optional min_key=ec:256 max_age=400d eku=clientAuth'),
+        'issuer CN=ca;', "issuer CN=ca 'CN=a\\, b+OU=c,O=example\\, inc';",
+        "issuer CN=ca;\nissuer 2.5.4.3=ca;", 'fingerprints prints;';
+
 accepted(http => "gate_redis { server unix:/a; }\ngate_policy abroad {\n"
                  . "user \$gate_cert_cn;\n$_;\n}")
     for 'unusual_country report', 'unusual_country deny',

@@ -35,6 +35,7 @@ $t->write_file('empty', '');
 $t->write_file('blank', "\nsecret\n");
 $t->write_file('long', 'x' x 5000);
 $t->write_file('password', "secret\n");
+$t->write_file('prints', "# nobody\n");
 $t->write_file('unreadable', "secret\n");
 chmod 0, "$t->{dir}/unreadable";
 
@@ -61,12 +62,13 @@ my @faults = (
     # counts of arguments
 
     (map { [ policy => "$_;", qq(invalid number of arguments in "$_") ] }
-         qw(user certificate allow_country deny_country allow_network
+         qw(user certificate issuer fingerprints allow_country deny_country
+            allow_network
             anonymous_network unusual_country usual_country max_speed quota
             lease
             store_down overrun upgrade status)),
     (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
-         qw(certificate store_down overrun upgrade)),
+         qw(fingerprints store_down overrun upgrade)),
     [ policy => 'lease 1m idle=1s 2m;',
       'invalid number of arguments in "lease"' ],
     (map { ([ redis => "$_;", qq(invalid number of arguments in "$_") ],
@@ -126,7 +128,45 @@ my @faults = (
       'invalid policy name "abcdefghijklmnopqrstu"' ],
     [ http => "gate_policy other {\nquota bytes=1g per=day;\n} # here",
       'no "user" is defined for the quotas of "gate_policy" "other"' ],
+
+    # certificates
+
     [ policy => 'certificate perhaps;', '"perhaps" in "certificate"' ],
+    [ policy => 'certificate eku=clientAuth;',
+      '"eku=clientAuth" in "certificate"' ],
+    (map { [ policy => "certificate required $_;",
+             qq(invalid or duplicate parameter "$_" in "certificate") ] }
+         qw(perhaps optional key=1 EKU=clientAuth)),
+    (map { [ policy => "certificate required $_ $_;",
+             qq(invalid or duplicate parameter "$_" in "certificate") ] }
+         qw(eku=clientAuth max_age=1d min_key=rsa:2048)),
+    (map { [ policy => "certificate required $_;",
+             qq(invalid "$_" in "certificate", it must be ) ] }
+         'eku=clientAuth,emailProtection', 'min_key=rsa:2048,',
+         'min_key=rsa:2048,rsa:3072',
+         qw(eku= eku=nosuch eku=1.2.x
+            max_age= max_age=0 max_age=-1d max_age=x max_age=500ms
+            max_age=99999999999999999999
+            min_key= min_key=2048 min_key=rsa min_key=rsa: min_key=rsa:x
+            min_key=rsa:0 min_key=rsa:65537 min_key=dsa:2048
+            min_key=ec:-256)),
+    [ policy => 'certificate off min_key=rsa:2048;',
+      '"min_key=rsa:2048" in "certificate off" asks for what is not' ],
+    (map { [ policy => "issuer $_;", 'invalid DN' ],
+           [ policy => "issuer CN=ca $_;", 'invalid DN' ] }
+         '""', 'ca', '/CN=ca', '"CN = ca"', '"CN=ca, O=example"', 'CN=ca,',
+         '"CN=ca,O=example "', "'CN=ca\\\\'", '=ca', 'CN=ca,O'),
+    [ http => "gate_policy other {\nissuer CN=ca;\ncertificate off;\n} # here",
+      '"issuer" asks for certificates, but "certificate" is "off"' ],
+    [ http => "gate_policy other {\nfingerprints prints;\ncertificate off;\n"
+              . '} # here',
+      '"fingerprints" asks for certificates, but "certificate" is "off"' ],
+    [ policy => "fingerprints prints;\nfingerprints prints; # here",
+      '"fingerprints" is duplicate' ],
+    [ policy => 'fingerprints nosuch;',
+      "open() \"$t->{dir}/nosuch\" failed (2: No such file" ],
+    [ policy => 'fingerprints docs;', "\"$t->{dir}/docs\"" ],
+    [ policy => 'fingerprints password;', "\"$t->{dir}/password\"" ],
 
     # quotas
 

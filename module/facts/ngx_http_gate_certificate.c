@@ -9,6 +9,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include "ngx_http_gate_certificate.h"
 
 
@@ -24,7 +25,11 @@ static ngx_int_t ngx_http_gate_certificate_fill(ngx_connection_t *c,
     X509 *x509, ngx_http_gate_certificate_t *cert);
 static const char *ngx_http_gate_certificate_verify(ngx_connection_t *c);
 static ngx_int_t ngx_http_gate_certificate_fingerprint(ngx_pool_t *pool,
-    X509 *x509, ngx_str_t *s);
+    X509 *x509, ngx_http_gate_certificate_t *cert);
+static ngx_int_t ngx_http_gate_certificate_purposes(ngx_pool_t *pool,
+    X509 *x509, ngx_http_gate_certificate_t *cert);
+static void ngx_http_gate_certificate_key(X509 *x509,
+    ngx_http_gate_certificate_t *cert);
 static ngx_int_t ngx_http_gate_certificate_time(const ASN1_TIME *time,
     time_t *sec);
 static ngx_int_t ngx_http_gate_certificate_date(ngx_pool_t *pool, time_t sec,
@@ -94,10 +99,7 @@ ngx_http_gate_certificate_fill(ngx_connection_t *c, X509 *x509,
 
     cert->state = GATE_CERTIFICATE_INVALID;
 
-    if (ngx_http_gate_certificate_fingerprint(c->pool, x509,
-                                              &cert->fingerprint)
-        != NGX_OK)
-    {
+    if (ngx_http_gate_certificate_fingerprint(c->pool, x509, cert) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -126,10 +128,13 @@ ngx_http_gate_certificate_fill(ngx_connection_t *c, X509 *x509,
            != NGX_OK
         || ngx_http_gate_certificate_date(c->pool, cert->not_after,
                                           &cert->end)
-           != NGX_OK)
+           != NGX_OK
+        || ngx_http_gate_certificate_purposes(c->pool, x509, cert) != NGX_OK)
     {
         return NGX_ERROR;
     }
+
+    ngx_http_gate_certificate_key(x509, cert);
 
     names.pool = c->pool;
     names.cert = cert;
@@ -167,21 +172,22 @@ ngx_http_gate_certificate_verify(ngx_connection_t *c)
 
 static ngx_int_t
 ngx_http_gate_certificate_fingerprint(ngx_pool_t *pool, X509 *x509,
-    ngx_str_t *s)
+    ngx_http_gate_certificate_t *cert)
 {
-    u_char        digest[EVP_MAX_MD_SIZE];
-    unsigned int  len;
+    ngx_str_t  *s;
 
-    if (X509_digest(x509, EVP_sha256(), digest, &len) == 0) {
+    if (X509_digest(x509, EVP_sha256(), cert->digest, NULL) == 0) {
         return NGX_ERROR;
     }
 
-    s->data = ngx_pnalloc(pool, 2 * len);
+    s = &cert->fingerprint;
+
+    s->data = ngx_pnalloc(pool, 2 * GATE_DIGEST);
     if (s->data == NULL) {
         return NGX_ERROR;
     }
 
-    s->len = ngx_hex_dump(s->data, digest, len) - s->data;
+    s->len = ngx_hex_dump(s->data, cert->digest, GATE_DIGEST) - s->data;
 
     return NGX_OK;
 }
@@ -286,6 +292,72 @@ ngx_http_gate_certificate_issuer(ngx_pool_t *pool, X509 *x509, ngx_str_t *s)
     BIO_free(bio);
 
     return rc;
+}
+
+
+/* RFC 5280 4.2.1.12; without the extension it is for nothing in particular */
+
+static ngx_int_t
+ngx_http_gate_certificate_purposes(ngx_pool_t *pool, X509 *x509,
+    ngx_http_gate_certificate_t *cert)
+{
+    int                  i, n;
+    ngx_int_t            rc;
+    const ASN1_OBJECT   *oid;
+    EXTENDED_KEY_USAGE  *usages;
+
+    usages = X509_get_ext_d2i(x509, NID_ext_key_usage, NULL, NULL);
+    if (usages == NULL) {
+        return NGX_OK;
+    }
+
+    rc = NGX_OK;
+    n = sk_ASN1_OBJECT_num(usages);
+    n = ngx_min(n, NGX_HTTP_GATE_CERTIFICATE_PURPOSES);
+
+    for (i = 0; i < n && rc == NGX_OK; i++) {
+        oid = sk_ASN1_OBJECT_value(usages, i);
+
+        rc = ngx_http_gate_certificate_copy(pool, OBJ_get0_data(oid),
+                                            OBJ_length(oid),
+                                            &cert->purposes[i]);
+        cert->npurposes++;
+    }
+
+    EXTENDED_KEY_USAGE_free(usages);
+
+    return rc;
+}
+
+
+static void
+ngx_http_gate_certificate_key(X509 *x509, ngx_http_gate_certificate_t *cert)
+{
+    EVP_PKEY  *key;
+
+    key = X509_get0_pubkey(x509);
+    if (key == NULL) {
+        return;
+    }
+
+    cert->bits = EVP_PKEY_bits(key);
+
+    switch (EVP_PKEY_base_id(key)) {
+
+    case EVP_PKEY_RSA:
+    case EVP_PKEY_RSA_PSS:
+        cert->key = GATE_KEY_RSA;
+        break;
+
+    case EVP_PKEY_EC:
+    case EVP_PKEY_ED25519:
+    case EVP_PKEY_ED448:
+        cert->key = GATE_KEY_EC;
+        break;
+
+    default:
+        cert->key = GATE_KEY_OTHER;
+    }
 }
 
 

@@ -11,8 +11,13 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "gate_digests.h"
 #include "gate_names.h"
 #include "gate_policy.h"
+
+
+/* extended key usages that are looked at */
+#define NGX_HTTP_GATE_CERTIFICATE_PURPOSES  16
 
 
 typedef struct {
@@ -27,6 +32,13 @@ typedef struct {
     ngx_str_t            begin;         /* not_before, as of RFC 3339 */
     ngx_str_t            end;
     ngx_str_t            fingerprint;   /* SHA-256 of the DER, lower case */
+
+    u_char               digest[GATE_DIGEST];   /* SHA-256 of the DER */
+    gate_key_e           key;
+    ngx_uint_t           bits;          /* of the key */
+    ngx_uint_t           npurposes;
+    ngx_str_t            purposes[NGX_HTTP_GATE_CERTIFICATE_PURPOSES];
+                                        /* extended key usages: DER of OIDs */
 
     const char          *error;         /* static, why it is INVALID */
 } ngx_http_gate_certificate_t;

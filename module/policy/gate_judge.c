@@ -7,9 +7,9 @@
 #include "gate_judge.h"
 #include "gate_country.h"
 
+#include "gate_certificate.h"
 
-static int gate_judge_certificate(const gate_policy_t *policy,
-    const gate_facts_t *facts);
+
 static gate_reason_e gate_judge_country(const gate_policy_t *policy,
     const gate_facts_t *facts);
 static int gate_judge_listed(const gate_countries_t *policys,
@@ -41,10 +41,13 @@ gate_judge(const gate_policy_t *policy, const gate_facts_t *facts)
 gate_verdict_t
 gate_judge_first(const gate_policy_t *policy, const gate_facts_t *facts)
 {
-    gate_verdict_t  verdict = { GATE_DENY, GATE_REASON_NONE, 0, 0 };
+    gate_verdict_t  verdict = { GATE_DENY, GATE_REASON_NONE, 0, 0,
+                                GATE_FAULT_NONE };
 
-    if (!gate_judge_certificate(policy, facts) || !facts->user) {
-        verdict.reason = GATE_REASON_CERTIFICATE;
+    verdict.fault = gate_certificate_fault(policy, facts);
+
+    if (verdict.fault != GATE_FAULT_NONE) {
+        verdict.reason = gate_fault_reason(verdict.fault);
         return verdict;
     }
 
@@ -65,23 +68,6 @@ gate_judge_first(const gate_policy_t *policy, const gate_facts_t *facts)
 
     return verdict.answer == GATE_PASS ? gate_judge_journey(policy, facts)
                                        : verdict;
-}
-
-
-static int
-gate_judge_certificate(const gate_policy_t *policy, const gate_facts_t *facts)
-{
-    switch (policy->certificate) {
-
-    case GATE_OFF:
-        return 1;
-
-    case GATE_OPTIONAL:
-        return facts->certificate != GATE_CERTIFICATE_INVALID;
-
-    default: /* GATE_REQUIRED */
-        return facts->certificate == GATE_CERTIFICATE_VALID;
-    }
 }
 
 
@@ -136,7 +122,8 @@ static gate_verdict_t
 gate_judge_familiar(const gate_policy_t *policy, const gate_facts_t *facts)
 {
     int             deny;
-    gate_verdict_t  verdict = { GATE_PASS, GATE_REASON_NONE, 0, 0 };
+    gate_verdict_t  verdict = { GATE_PASS, GATE_REASON_NONE, 0, 0,
+                                GATE_FAULT_NONE };
 
     if (gate_judge_usual(policy, facts)) {
         return verdict;
@@ -179,7 +166,8 @@ static gate_verdict_t
 gate_judge_journey(const gate_policy_t *policy, const gate_facts_t *facts)
 {
     int             deny;
-    gate_verdict_t  verdict = { GATE_PASS, GATE_REASON_NONE, 0, 0 };
+    gate_verdict_t  verdict = { GATE_PASS, GATE_REASON_NONE, 0, 0,
+                                GATE_FAULT_NONE };
 
     if (!gate_judge_travels(policy, facts)) {
         return verdict;
@@ -271,7 +259,8 @@ static gate_verdict_t
 gate_judge_quotas(const gate_policy_t *policy, const gate_facts_t *facts)
 {
     size_t                    i;
-    gate_verdict_t            verdict = { GATE_PASS, GATE_REASON_NONE, 0, 0 };
+    gate_verdict_t            verdict = { GATE_PASS, GATE_REASON_NONE, 0, 0,
+                                          GATE_FAULT_NONE };
     const gate_quota_fact_t  *fact;
 
     for (i = 0; i < policy->nquotas; i++) {
@@ -324,7 +313,7 @@ const char *
 gate_reason_name(gate_reason_e reason)
 {
     static const char *const  names[GATE_REASONS] = {
-        "", "certificate", "country", "anonymous_network",
+        "", "certificate", "issuer", "country", "anonymous_network",
         "unusual_country", "speed", "quota", "unavailable"
     };
 

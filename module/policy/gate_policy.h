@@ -37,6 +37,38 @@ typedef enum {
 } gate_certificate_rule_e;
 
 
+/* what kind of key, whose bits are those of its kind */
+
+typedef enum {
+    GATE_KEY_OTHER = 0,
+    GATE_KEY_RSA,
+    GATE_KEY_EC,                    /* Edwards curves, too */
+    GATE_KEYS
+} gate_key_e;
+
+
+/* what else is true of a certificate that is VALID */
+
+typedef struct {
+    unsigned                 purpose:1;     /* it is for what it has to be */
+    unsigned                 issuer:1;      /* is one that may issue */
+    unsigned                 registered:1;
+    gate_key_e               key;
+    unsigned                 bits;
+    int64_t                  age;           /* seconds since it began */
+} gate_certificate_facts_t;
+
+
+typedef struct {
+    unsigned                 purpose:1;     /* is asked for */
+    unsigned                 issuer:1;
+    unsigned                 registered:1;
+    unsigned                 key:1;
+    unsigned                 bits[GATE_KEYS];   /* fewest; 0: no such key */
+    int64_t                  age;           /* seconds, the most; 0: any */
+} gate_certificate_rules_t;
+
+
 typedef enum {
     GATE_BYTES = 0,
     GATE_REQUESTS,
@@ -186,6 +218,7 @@ typedef struct {
     gate_journey_e           journey;
     gate_store_e             store;
     gate_quota_fact_t       *quotas;    /* as many as the policy has */
+    gate_certificate_facts_t  papers;   /* of a certificate that is VALID */
 } gate_facts_t;
 
 
@@ -200,6 +233,7 @@ typedef struct {
     gate_journey_rule_t      journey;
     uint64_t                 store_down;    /* units that may be borrowed */
     size_t                   nquotas;
+    gate_certificate_rules_t  papers;
 } gate_policy_t;
 
 
@@ -213,6 +247,7 @@ typedef enum {
 typedef enum {
     GATE_REASON_NONE = 0,
     GATE_REASON_CERTIFICATE,
+    GATE_REASON_ISSUER,
     GATE_REASON_COUNTRY,
     GATE_REASON_ANONYMOUS_NETWORK,
     GATE_REASON_UNUSUAL_COUNTRY,
@@ -223,12 +258,29 @@ typedef enum {
 } gate_reason_e;
 
 
+/* what is wrong with a certificate, for whoever has to find out */
+
+typedef enum {
+    GATE_FAULT_NONE = 0,
+    GATE_FAULT_MISSING,
+    GATE_FAULT_INVALID,             /* not verified, or not valid now */
+    GATE_FAULT_ISSUER,
+    GATE_FAULT_UNREGISTERED,
+    GATE_FAULT_PURPOSE,
+    GATE_FAULT_KEY,
+    GATE_FAULT_AGE,
+    GATE_FAULT_USER,                /* no name that "user" asks for */
+    GATE_FAULTS
+} gate_fault_e;
+
+
 typedef struct {
     gate_answer_e            answer;
     gate_reason_e            reason;    /* of GATE_ASK: what for, or none,
                                            which is the quotas */
     size_t                   quota;     /* which one, if reason is quota */
     uint64_t                 retry;     /* ms, if reason is quota */
+    gate_fault_e             fault;
 } gate_verdict_t;
 
 

@@ -15,6 +15,7 @@
 
 #include "gate_country.c"
 #include "gate_judge.c"
+#include "gate_certificate.c"
 
 
 static const gate_country_t  japan[] = { { "JP", GATE_COUNTRY } };
