@@ -104,6 +104,9 @@ typedef struct {
 } ngx_http_gate_policy_t;
 
 
+typedef struct ngx_http_gate_drops_s  ngx_http_gate_drops_t;
+
+
 typedef struct {
     ngx_array_t                  policies;  /* of ngx_http_gate_policy_t * */
     ngx_array_t                  kinds;     /* of ngx_http_gate_kind_t * */
@@ -114,13 +117,23 @@ typedef struct {
     ngx_http_gate_redis_conf_t  *redis;     /* NULL: the zone is the ledger */
     ngx_str_t                    prefix;
     ngx_http_gate_ledger_t      *ledger;    /* this worker's */
+    ngx_http_gate_drops_t       *drops;     /* NULL: nobody is dropped */
     unsigned                     used:1;    /* some location has a gate */
     unsigned                     metrics:1; /* or tells metrics */
+    unsigned                     dropping:1;    /* some server drops */
 } ngx_http_gate_main_conf_t;
 
 
+/* elts NULL: none of them */
+
 typedef struct {
     ngx_uint_t                   warned;
+    ngx_array_t                  drop;      /* of gate_country_t */
+    ngx_array_t                  words;     /* the same as they are written */
+    ngx_array_t                  gates;     /* ngx_http_gate_loc_conf_t *,
+                                               if something is dropped */
+    u_char                      *file;
+    ngx_uint_t                   line;
 } ngx_http_gate_srv_conf_t;
 
 

@@ -8,6 +8,7 @@
 
 #include "ngx_http_gate_anonymous.h"
 #include "ngx_http_gate_country.h"
+#include "ngx_http_gate_drop.h"
 #include "ngx_http_gate_familiar.h"
 #include "ngx_http_gate_journey.h"
 #include "ngx_http_gate_metrics.h"
@@ -148,6 +149,7 @@ ngx_http_gate_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_gate_loc_conf_t *prev = parent;
     ngx_http_gate_loc_conf_t *conf = child;
 
+    ngx_http_gate_srv_conf_t   *gscf;
     ngx_http_gate_main_conf_t  *gmcf;
 
     ngx_conf_merge_value(conf->dry_run, prev->dry_run, 0);
@@ -180,7 +182,10 @@ ngx_http_gate_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_http_gate_conf_warn(cf, conf);
 
-    return NGX_CONF_OK;
+    gscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_gate_module);
+
+    return ngx_http_gate_drop_gate(cf, gscf, conf) == NGX_OK ? NGX_CONF_OK
+                                                        : NGX_CONF_ERROR;
 }
 
 

@@ -6,6 +6,7 @@
 
 #include "ngx_http_gate_access.h"
 #include "ngx_http_gate_conf.h"
+#include "ngx_http_gate_drop.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_variables.h"
 
@@ -47,6 +48,13 @@ static ngx_command_t  ngx_http_gate_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_gate_loc_conf_t, log_level),
       &ngx_http_gate_log_levels },
+
+    { ngx_string("gate_drop_country"),
+      NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
+      ngx_http_gate_drop_conf,
+      NGX_HTTP_SRV_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("gate_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
@@ -108,7 +116,7 @@ ngx_module_t  ngx_http_gate_module = {
     ngx_http_gate_commands,                /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
+    ngx_http_gate_drop_init,               /* init module */
     ngx_http_gate_init_process,            /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -135,6 +143,10 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
     ngx_http_gate_main_conf_t  *gmcf;
 
     gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
+
+    if (gmcf->dropping && ngx_http_gate_drop_check(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (!gmcf->used) {
         return NGX_OK;
@@ -222,6 +234,10 @@ ngx_http_gate_exit_process(ngx_cycle_t *cycle)
     ngx_http_gate_main_conf_t  *gmcf;
 
     gmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_gate_module);
+
+    if (gmcf && gmcf->drops) {
+        ngx_http_gate_drop_close(gmcf->drops);
+    }
 
     if (gmcf && gmcf->ledger) {
         ngx_http_gate_ledger_close(gmcf->ledger);

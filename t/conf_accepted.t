@@ -155,7 +155,11 @@ accepted(server => $_)
     for 'gate staff;', 'gate off;', 'gate "other";',
         "gate_dry_run on;\nlocation /a { gate_dry_run off; }",
         "gate_log_level error;\nlocation /a { gate_log_level info; }",
-        "location /a {\ngate off;\nlocation /a/b { gate staff; }\n}";
+        "location /a {\ngate off;\nlocation /a/b { gate staff; }\n}",
+        'gate_drop_country KP;', "gate_drop_country kp RU;\ngate russia;",
+        "gate_drop_country any;\ngate nobody;", 'gate_drop_country unknown;',
+        "gate_drop_country RU;\nlocation /a { gate russia; gate_dry_run off; }\n"
+        . 'location /b { gate off; gate_dry_run on; }';
 
 is(complaint($t->conf), '', 'nothing of the gate but a database');
 is(complaint($t->conf =~ s/ gate_geoip [^\n]+//r), '', 'nothing of the gate');
@@ -238,6 +242,8 @@ sub accepted {
         $o{policy}
     }
     gate_policy other { }
+    gate_policy russia { deny_country RU KP; }
+    gate_policy nobody { deny_country any; }
     $o{redis}
     $o{http}
 END

@@ -279,6 +279,38 @@ my @faults = (
     [ http => "gate_policy other {\nmax_speed 900km/h deny;\n} # here",
       'no "user" is defined for the "max_speed" of "gate_policy" "other"' ],
 
+    # countries that are dropped
+
+    [ http => 'gate_drop_country KP;',
+      '"gate_drop_country" directive is not allowed here' ],
+    [ server => "location /a {\ngate_drop_country KP; # here\n}",
+      '"gate_drop_country" directive is not allowed here' ],
+    [ server => 'gate_drop_country;',
+      'invalid number of arguments in "gate_drop_country"' ],
+    (map { [ server => "gate_drop_country KP $_;",
+             qq(invalid country "$_" in "gate_drop_country") ] }
+         'JPN', '$arg_a', 'KP,RU', 'continent:XX'),
+    (map { [ server => "gate_drop_country KP; # here\ngate japan;", $_,
+             'nowhere' ] }
+         '"gate_policy" "japan" in ',
+         ' does not refuse all of "KP", which "gate_drop_country" in '),
+    [ server => "gate_drop_country KP RU any;\ngate russia;",
+      ' does not refuse all of "any", which "gate_drop_country" in ',
+      'nowhere' ],
+    [ server => "gate russia;\ngate_drop_country KP;\n"
+                . 'location /a { location /a/b { gate japan; } }',
+      '"gate_policy" "japan" in ', 'nowhere' ],
+    [ server => "gate somebody;\ngate_drop_country KP;",
+      '"gate_policy" "somebody" in ', 'nowhere' ],
+    [ server => "gate russia; # here\ngate_dry_run on;\n"
+                . 'gate_drop_country KP;', ' is a dry run and refuses nobody ',
+      'nowhere' ],
+    [ server => "gate russia;\ngate_drop_country KP;\n"
+                . 'location /a { gate_dry_run on; }',
+      '"gate russia" in ', 'nowhere' ],
+    [ server => "gate_drop_country KP;\nlisten unix:a proxy_protocol;",
+      ' cannot be used with "listen unix:', 'nowhere' ],
+
     # the other words of a policy
 
     (map { [ policy => "lease $_;", qq(invalid size "$_" of "lease") ] }
@@ -450,6 +482,10 @@ for (['allow_country JP', 'countries'], ['deny_country $arg_a', 'countries'],
                 . '"gate_policy" "abroad"', "$word without a field for it");
 }
 
+said(conf(server => 'gate_drop_country KP; # here') =~ s/ gate_geoip [^\n]+//r,
+     'no "gate_geoip" is defined for the countries of "gate_drop_country"',
+     'gate_drop_country without gate_geoip');
+
 # so do networks that hide who uses them
 
 for my $mode ('deny', 'report tor') {
@@ -490,6 +526,17 @@ my ($code, $said) = $t->nginx_t(conf(http => "include $t->{dir}/included;"));
 like("$code $said", qr/^1 .*invalid size "0" [^\n]* in \S+\/included:2$/ms,
      'an included file: it is named, with its own line');
 
+# countries that nobody drops, since another server does not
+
+my ($rc, $words) = $t->nginx_t(conf(server => 'gate_drop_country KP; # here',
+    http => "server { listen 127.0.0.1:%%PORT%% ssl; server_name a;\n"
+            . "ssl_certificate localhost.pem;\n"
+            . "ssl_certificate_key localhost.pem;\n}"));
+
+is($rc, 0, 'a server that drops nobody beside one that does');
+like($words, qr/\[warn\] .*:\d+ has no effect on "listen 127\.0\.0\.1:\d+"/,
+     'is warned of');
+
 # a server that asks nobody for a certificate is warned of, once
 
 my $warning = 'is used in a server without "ssl_verify_client"';
@@ -518,6 +565,13 @@ sub conf {
     my %o = (http => '', policy => '', redis => '', server => '',
              $place => $lines, %more);
 
+    my $dropped = $lines =~ /gate_drop_country/ && $lines =~ /gate \w/
+                  ? <<'END' : '';
+    gate_policy japan { allow_country JP KP; deny_country RU; }
+    gate_policy russia { allow_country RU JP; deny_country RU; }
+    gate_policy somebody { allow_country JP $arg_a; }
+END
+
     $o{redis} = <<"END" if $o{redis};
     gate_redis {
         server  unix:/redis.sock;
@@ -530,6 +584,7 @@ END
         user  \$gate_cert_email;
 $o{policy}
     }
+$dropped
 $o{redis}
 $o{http}
 END

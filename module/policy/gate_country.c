@@ -12,6 +12,8 @@
 
 static int gate_country_code(const char *word, char code[2]);
 static int gate_country_between(char c);
+static int gate_country_same(const gate_country_t *a,
+    const gate_country_t *b);
 
 
 int
@@ -145,4 +147,44 @@ gate_country_listed(const gate_countries_t *list, const char country[2],
     }
 
     return 0;
+}
+
+
+int
+gate_country_refused(const gate_countries_t *allow,
+    const gate_countries_t *deny, const gate_country_t *country)
+{
+    size_t                 i;
+    const gate_country_t  *elt;
+
+    for (i = 0; i < deny->nelts; i++) {
+        elt = &deny->elts[i];
+
+        if (elt->scope == GATE_ANYWHERE || gate_country_same(elt, country)) {
+            return 1;
+        }
+    }
+
+    if (allow == NULL || (country->scope == GATE_ANYWHERE && allow->nelts)) {
+        return 0;
+    }
+
+    /* a country may lie in any continent, and unknown ones do, too */
+
+    for (i = 0; i < allow->nelts; i++) {
+        elt = &allow->elts[i];
+
+        if (elt->scope != country->scope || gate_country_same(elt, country)) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static int
+gate_country_same(const gate_country_t *a, const gate_country_t *b)
+{
+    return a->scope == b->scope && memcmp(a->code, b->code, 2) == 0;
 }

@@ -33,5 +33,13 @@ size_t gate_country_room(size_t len);
 int gate_country_listed(const gate_countries_t *list, const char country[2],
     const char continent[2]);
 
+/*
+ * Is what a word means refused to everybody by a policy's lists, wherever its
+ * databases say that the country lies?  allow NULL: all is allowed, or who
+ * knows what to some.
+ */
+int gate_country_refused(const gate_countries_t *allow,
+    const gate_countries_t *deny, const gate_country_t *country);
+
 
 #endif /* GATE_COUNTRY_H_INCLUDED */

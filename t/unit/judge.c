@@ -413,6 +413,65 @@ a_list_has_commas_or_blanks_between(void **state)
 }
 
 
+/* lists as nginx.conf has them; "" allows all, "$" somebody something */
+
+static int
+refused(const char *allow, const char *deny, const char *word)
+{
+    gate_country_t    a[8], d[8], country;
+    gate_countries_t  allowed = { a, 0 }, denied = { d, 0 };
+
+    assert_int_equal(gate_country_read(word, strlen(word), &country), 0);
+    assert_int_equal(gate_country_list(deny, strlen(deny), d,
+                                       &denied.nelts), 0);
+
+    if (*allow == '\0' || *allow == '$') {
+        return gate_country_refused(NULL, &denied, &country);
+    }
+
+    assert_int_equal(gate_country_list(allow, strlen(allow), a,
+                                       &allowed.nelts), 0);
+
+    return gate_country_refused(&allowed, &denied, &country);
+}
+
+
+static void
+a_country_is_refused_to_all_if_no_list_can_allow_it(void **state)
+{
+    (void) state;
+
+    assert_true(refused("", "KP", "KP"));
+    assert_true(refused("", "RU KP", "kp"));
+    assert_true(refused("", "any", "KP"));
+    assert_true(refused("JP DE", "", "KP"));
+    assert_true(refused("JP KP", "KP", "KP"));
+    assert_true(refused("JP", "", "unknown"));
+    assert_true(refused("", "unknown", "unknown"));
+    assert_true(refused("", "continent:EU", "continent:EU"));
+    assert_true(refused("continent:AS", "", "continent:EU"));
+    assert_true(refused(" ", "", "KP"));
+    assert_true(refused(" ", "", "any"));
+    assert_true(refused("JP", "any", "any"));
+
+    assert_false(refused("", "", "KP"));
+    assert_false(refused("$", "RU", "KP"));
+    assert_false(refused("JP KP", "", "KP"));
+    assert_false(refused("any", "", "KP"));
+    assert_false(refused("JP unknown", "", "unknown"));
+    assert_false(refused("JP", "", "any"));
+    assert_false(refused("", "KP", "any"));
+
+    /* nobody says in which continent */
+
+    assert_false(refused("continent:AS", "", "KP"));
+    assert_false(refused("", "continent:AS", "KP"));
+    assert_false(refused("JP", "", "continent:EU"));
+    assert_false(refused("continent:EU", "", "unknown"));
+    assert_false(refused("", "KP", "continent:AS"));
+}
+
+
 static void
 unusual_is(gate_mode_e unusual, gate_familiar_e familiar,
     gate_answer_e answer, const char *reason)
@@ -971,6 +1030,7 @@ main(void)
         cmocka_unit_test_setup(with_the_store_down_nobody_knows_a_journey,
                                setup),
         cmocka_unit_test_setup(the_words_of_all_notices_have_room, setup),
+        cmocka_unit_test(a_country_is_refused_to_all_if_no_list_can_allow_it),
         cmocka_unit_test_setup(
             certificate_comes_before_country_and_country_before_quota, setup),
         cmocka_unit_test_setup(who_is_refused_anyway_asks_nobody, setup),
