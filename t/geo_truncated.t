@@ -17,14 +17,16 @@ my $file = "$t->{dir}/country.mmdb";
 
 # of several pages, so that addresses are all over it
 
-$t->countries(map { ("10.$_.0.0/16" => 'A' . chr(65 + $_ % 26)) } 0 .. 255);
+$t->countries(map { my $n = $_;
+                    map { ("10.$n.$_.0/24" => country($n + $_)) } 0 .. 15;
+              } 0 .. 255);
 cmp_ok(-s $file, '>', 4 * 4096, 'a database of several pages');
 
 my $nginx = $t->nginx($t->conf(server => 'return  200  $gate_country;')
                       =~ s/country\.mmdb/country.mmdb reload=off/r);
 
 my @workers = $nginx->workers;
-my $before = join ' ', map { 'A' . chr(65 + $_ % 26) } 0 .. 255;
+my $before = join ' ', map { country($_ + 1) } 0 .. 255;
 
 is(countries(), $before, 'all addresses');
 
@@ -40,6 +42,8 @@ unlike($t->read_file("/proc/$_/maps"), qr/\Q$file\E/,
        'which have not mapped the file') for @workers;
 
 $t->done;
+
+sub country { return 'A' . chr(65 + $_[0] % 26) }
 
 # Of each network, over some connections, so that both workers are asked.
 
