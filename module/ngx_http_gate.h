@@ -81,6 +81,8 @@ typedef struct {
     ngx_array_t                  networks;  /* exempt: of ngx_cidr_t */
     ngx_array_t                  users;     /* of ngx_http_complex_value_t,
                                                none: nobody is counted */
+    ngx_http_complex_value_t    *project;   /* NULL: not told */
+    ngx_array_t                  required;  /* of ngx_http_complex_value_t */
     ngx_http_complex_value_t    *document;  /* NULL: $uri */
     ngx_array_t                  issuers;   /* of ngx_str_t, DNs */
     ngx_str_t                    purpose;   /* DER of an OID */
@@ -116,6 +118,7 @@ typedef struct {
     ngx_http_gate_geo_t         *geo;       /* NULL: no database */
     ngx_http_gate_redis_conf_t  *redis;     /* NULL: the zone is the ledger */
     ngx_str_t                    prefix;
+    ngx_int_t                    event;     /* index of $request_id */
     ngx_http_gate_ledger_t      *ledger;    /* this worker's */
     ngx_http_gate_drops_t       *drops;     /* NULL: nobody is dropped */
     unsigned                     used:1;    /* some location has a gate */
@@ -179,6 +182,7 @@ struct ngx_http_gate_ctx_s {
     ngx_http_gate_policy_t      *policy;
     ngx_http_gate_peer_t        *peer;
     ngx_str_t                    user;
+    ngx_str_t                    project;
     gate_facts_t                 facts;
     gate_verdict_t               verdict;
     ngx_http_gate_account_t     *accounts;  /* policy->ngroups */

@@ -11,6 +11,7 @@
 #include "ngx_http_gate_log.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_peer.h"
+#include "ngx_http_gate_project.h"
 #include "ngx_http_gate_quota.h"
 #include "ngx_http_gate_trust.h"
 
@@ -221,20 +222,19 @@ ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ngx_http_gate_trust_facts(ctx->policy, &ctx->peer->certificate,
                               &ctx->facts.papers);
 
-    if (ctx->policy->users.nelts == 0) {
-        ctx->facts.user = 1;
-        return ngx_http_gate_country_facts(r, ctx);
+    if (ngx_http_gate_access_user(r, ctx) != NGX_OK
+        || ngx_http_gate_project_facts(r, ctx) != NGX_OK
+        || ngx_http_gate_country_facts(r, ctx) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
-    if (ngx_http_gate_access_user(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
+    if (ctx->policy->users.nelts == 0) {
+        ctx->facts.user = 1;
+        return NGX_OK;
     }
 
     ctx->facts.user = ctx->user.len > 0;
-
-    if (ngx_http_gate_country_facts(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
 
     if (ctx->facts.user && ngx_http_gate_quota_open(ctx) != NGX_OK) {
         return NGX_ERROR;

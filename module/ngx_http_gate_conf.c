@@ -65,6 +65,13 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
     ngx_uint_t                i, habits;
     ngx_http_gate_policy_t  **policies;
 
+    static ngx_str_t  id = ngx_string("request_id");
+
+    gmcf->event = ngx_http_get_variable_index(cf, &id);
+    if (gmcf->event == NGX_ERROR) {
+        return NGX_CONF_ERROR;
+    }
+
     habits = 0;
     policies = gmcf->policies.elts;
 

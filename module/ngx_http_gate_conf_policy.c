@@ -10,8 +10,11 @@
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
 #include "ngx_http_gate_journey.h"
+#include "ngx_http_gate_project.h"
 
 
+static ngx_http_gate_policy_t *ngx_http_gate_policy_create(ngx_conf_t *cf,
+    ngx_str_t *name);
 static char *ngx_http_gate_policy_user(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gate_policy_lease(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -33,6 +36,16 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
     { ngx_string("user"),
       NGX_CONF_1MORE,
       ngx_http_gate_policy_user,
+      0, 0, NULL },
+
+    { ngx_string("project"),
+      NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      0, offsetof(ngx_http_gate_policy_t, project), NULL },
+
+    { ngx_string("require"),
+      NGX_CONF_1MORE,
+      ngx_http_gate_project_require,
       0, 0, NULL },
 
     { ngx_string("document"),
@@ -158,40 +171,14 @@ ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    policy = ngx_pcalloc(cf->pool, sizeof(ngx_http_gate_policy_t));
+    policy = ngx_http_gate_policy_create(cf, &value[1]);
     p = ngx_array_push(&gmcf->policies);
 
-    if (policy == NULL || p == NULL
-        || ngx_http_gate_country_create(cf, policy) != NGX_OK
-        || ngx_array_init(&policy->users, cf->pool, 2,
-                          sizeof(ngx_http_complex_value_t))
-           != NGX_OK
-        || ngx_array_init(&policy->issuers, cf->pool, 2, sizeof(ngx_str_t))
-           != NGX_OK)
-    {
+    if (policy == NULL || p == NULL) {
         return NGX_CONF_ERROR;
     }
 
     *p = policy;
-
-    policy->name = value[1];
-    policy->suffix.len = value[1].len + 1;
-    policy->suffix.data = ngx_pnalloc(cf->pool, policy->suffix.len);
-    if (policy->suffix.data == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    ngx_sprintf(policy->suffix.data, ":%V", &policy->name);
-
-    policy->file = cf->conf_file->file.name.data;
-    policy->line = cf->conf_file->line;
-
-    for (i = 0; i < GATE_REASONS; i++) {
-        policy->status[i] = NGX_HTTP_FORBIDDEN;
-    }
-
-    policy->status[GATE_REASON_QUOTA] = NGX_HTTP_TOO_MANY_REQUESTS;
-    policy->status[GATE_REASON_UNAVAILABLE] = NGX_HTTP_SERVICE_UNAVAILABLE;
 
     rv = ngx_http_gate_conf_block(cf, ngx_http_gate_policy_commands, policy);
 
@@ -204,6 +191,51 @@ ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return ngx_http_gate_policy_complete(cf, gmcf, policy);
+}
+
+
+static ngx_http_gate_policy_t *
+ngx_http_gate_policy_create(ngx_conf_t *cf, ngx_str_t *name)
+{
+    ngx_uint_t               i;
+    ngx_http_gate_policy_t  *policy;
+
+    policy = ngx_pcalloc(cf->pool, sizeof(ngx_http_gate_policy_t));
+
+    if (policy == NULL
+        || ngx_http_gate_country_create(cf, policy) != NGX_OK
+        || ngx_array_init(&policy->users, cf->pool, 2,
+                          sizeof(ngx_http_complex_value_t))
+           != NGX_OK
+        || ngx_array_init(&policy->required, cf->pool, 2,
+                          sizeof(ngx_http_complex_value_t))
+           != NGX_OK
+        || ngx_array_init(&policy->issuers, cf->pool, 2, sizeof(ngx_str_t))
+           != NGX_OK)
+    {
+        return NULL;
+    }
+
+    policy->name = *name;
+    policy->suffix.len = name->len + 1;
+    policy->suffix.data = ngx_pnalloc(cf->pool, policy->suffix.len);
+    if (policy->suffix.data == NULL) {
+        return NULL;
+    }
+
+    ngx_sprintf(policy->suffix.data, ":%V", name);
+
+    policy->file = cf->conf_file->file.name.data;
+    policy->line = cf->conf_file->line;
+
+    for (i = 0; i < GATE_REASONS; i++) {
+        policy->status[i] = NGX_HTTP_FORBIDDEN;
+    }
+
+    policy->status[GATE_REASON_QUOTA] = NGX_HTTP_TOO_MANY_REQUESTS;
+    policy->status[GATE_REASON_UNAVAILABLE] = NGX_HTTP_SERVICE_UNAVAILABLE;
+
+    return policy;
 }
 
 

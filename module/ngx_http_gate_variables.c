@@ -25,6 +25,10 @@ static ngx_int_t ngx_http_gate_variable_policy(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_user(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_project(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_event(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_place(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_nowhere(ngx_http_request_t *r,
@@ -56,6 +60,12 @@ static ngx_http_variable_t  ngx_http_gate_vars[] = {
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_user"), NULL, ngx_http_gate_variable_user,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_project"), NULL, ngx_http_gate_variable_project,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_event"), NULL, ngx_http_gate_variable_event,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_country"), NULL, ngx_http_gate_variable_place,
@@ -320,6 +330,41 @@ ngx_http_gate_variable_user(ngx_http_request_t *r,
 
     return ctx ? ngx_http_gate_variable_set(v, ctx->user.data, ctx->user.len)
                : ngx_http_gate_variable_set(v, NULL, 0);
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_project(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_gate_ctx_t  *ctx;
+
+    ctx = ngx_http_gate_access_own(r);
+
+    return ctx ? ngx_http_gate_variable_set(v, ctx->project.data,
+                                            ctx->project.len)
+               : ngx_http_gate_variable_set(v, NULL, 0);
+}
+
+
+/* by its index it is the same for all who ask */
+
+static ngx_int_t
+ngx_http_gate_variable_event(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_variable_value_t  *id;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
+
+    id = ngx_http_get_indexed_variable(r, gmcf->event);
+    if (id == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_gate_variable_set(v, id->data,
+                                      id->not_found ? 0 : id->len);
 }
 
 

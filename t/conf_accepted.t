@@ -101,6 +101,7 @@ accepted(policy => $_)
              'required max_age=1s', 'required max_age=1y',
              'required min_key=rsa:2048', 'required min_key=ec:384,rsa:1',
              'optional min_key=ec:256 max_age=400d eku=clientAuth'),
+        'project $uri;', 'project one;', 'require $gate_user "$uri$arg_a";',
         'issuer CN=ca;', "issuer CN=ca 'CN=a\\, b+OU=c,O=example\\, inc';",
         "issuer CN=ca;\nissuer 2.5.4.3=ca;", 'fingerprints prints;';
 

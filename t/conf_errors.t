@@ -62,13 +62,15 @@ my @faults = (
     # counts of arguments
 
     (map { [ policy => "$_;", qq(invalid number of arguments in "$_") ] }
-         qw(user certificate issuer fingerprints allow_country deny_country
+         qw(user project require certificate issuer fingerprints allow_country deny_country
             allow_network
             anonymous_network unusual_country usual_country max_speed quota
             lease
             store_down overrun upgrade status)),
     (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
-         qw(fingerprints store_down overrun upgrade)),
+         qw(project fingerprints store_down overrun upgrade)),
+    [ policy => 'require $gate_user 1;', 'no variable in "1" of "require"' ],
+    [ policy => 'require $nowhere;', 'unknown "nowhere" variable', 'nowhere' ],
     [ policy => 'lease 1m idle=1s 2m;',
       'invalid number of arguments in "lease"' ],
     (map { ([ redis => "$_;", qq(invalid number of arguments in "$_") ],
@@ -95,7 +97,7 @@ my @faults = (
                                               . '" is duplicate' ] }
          'certificate off', 'lease 1m', 'store_down deny', 'overrun refuse',
          'upgrade refuse', 'unusual_country off', 'anonymous_network off',
-         'max_speed off'),
+         'max_speed off', 'project $uri'),
     [ policy => 'user $gate_cert_cn;', '"user" is duplicate' ],
     (map { [ redis => "$_;\n$_; # here", '"' . (split ' ')[0]
                                              . '" is duplicate' ] }

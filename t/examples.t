@@ -20,6 +20,9 @@ $t->certificate('localhost', server => 1);
 $t->countries('203.0.113.0/24' => 'JP');
 $t->write_file('redis.password', "secret\n");
 
+$t->write_file(s{.*/}{}r, $t->read_file($_))
+    for glob "$top/conf-examples/*/*.map";
+
 for my $file (sort glob("$top/conf-examples/*.conf "
                         . "$top/conf-examples/*/*.conf"))
 {

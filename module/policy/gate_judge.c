@@ -51,6 +51,11 @@ gate_judge_first(const gate_policy_t *policy, const gate_facts_t *facts)
         return verdict;
     }
 
+    if (facts->denied) {
+        verdict.reason = GATE_REASON_REQUIRE;
+        return verdict;
+    }
+
     verdict.reason = gate_judge_country(policy, facts);
 
     if (verdict.reason != GATE_REASON_NONE) {
@@ -313,8 +318,9 @@ const char *
 gate_reason_name(gate_reason_e reason)
 {
     static const char *const  names[GATE_REASONS] = {
-        "", "certificate", "issuer", "country", "anonymous_network",
-        "unusual_country", "speed", "quota", "unavailable"
+        "", "certificate", "issuer", "require", "country",
+        "anonymous_network", "unusual_country", "speed", "quota",
+        "unavailable"
     };
 
     return reason < GATE_REASONS ? names[reason] : "";

@@ -204,6 +204,7 @@ typedef enum {
 typedef struct {
     gate_certificate_e       certificate;
     unsigned                 user:1;    /* the user key is not empty */
+    unsigned                 denied:1;  /* something required is not so */
     unsigned                 exempt:1;  /* from the rules of geography */
     unsigned                 countries_invalid:1;
     unsigned                 located:1; /* the spot is known */
@@ -248,6 +249,7 @@ typedef enum {
     GATE_REASON_NONE = 0,
     GATE_REASON_CERTIFICATE,
     GATE_REASON_ISSUER,
+    GATE_REASON_REQUIRE,
     GATE_REASON_COUNTRY,
     GATE_REASON_ANONYMOUS_NETWORK,
     GATE_REASON_UNUSUAL_COUNTRY,

@@ -773,6 +773,23 @@ the_words_of_all_notices_have_room(void **state)
 
 
 static void
+what_is_required_comes_after_the_certificate_and_before_the_country(
+    void **state)
+{
+    (void) state;
+
+    facts.denied = 1;
+    verdict_is(GATE_DENY, "require");
+
+    facts.country[0] = 'D';
+    verdict_is(GATE_DENY, "require");
+
+    facts.certificate = GATE_CERTIFICATE_NONE;
+    verdict_is(GATE_DENY, "certificate");
+}
+
+
+static void
 certificate_comes_before_country_and_country_before_quota(void **state)
 {
     (void) state;
@@ -1031,6 +1048,9 @@ main(void)
                                setup),
         cmocka_unit_test_setup(the_words_of_all_notices_have_room, setup),
         cmocka_unit_test(a_country_is_refused_to_all_if_no_list_can_allow_it),
+        cmocka_unit_test_setup(
+            what_is_required_comes_after_the_certificate_and_before_the_country,
+            setup),
         cmocka_unit_test_setup(
             certificate_comes_before_country_and_country_before_quota, setup),
         cmocka_unit_test_setup(who_is_refused_anyway_asks_nobody, setup),
