@@ -75,8 +75,9 @@ sub with_redis {
     cmp_ok(scalar @clients, '<', $users, 'the zone has no room for all');
     cmp_ok(scalar @clients, '>', 20, 'but for many');
     is(status('one-more'), 503, 'a further user is refused');
-    like(last_log(), qr/^503 "DENIED" "unavailable" "counted" "one-more"/,
-         'as unavailable');
+    ok($t->wait_for(sub {
+           last_log() =~ /^503 "DENIED" "unavailable" "counted" "one-more"/
+       }), 'as unavailable');
     cmp_ok($nginx->said($full), '>', 0, 'the error log says why');
     cmp_ok($nginx->said($full), '<=', 2, 'once a worker at most');
     is(status('long0'), 200, 'who has an account passes');

@@ -105,10 +105,7 @@ for (@places) {
     my $r = $client->request('/report', from => $from);
 
     is(join('|', map { $r->{headers}{$_} // '' } @fields), $place, $what);
-    $lines++;
-    $t->wait_for(sub { lines() >= $lines });
-    is((split /\n/, $t->read_file('place.log'))[$lines - 1], $place,
-       "$what: in the log");
+    is($t->logged(++$lines, 'place.log'), $place, "$what: in the log");
 }
 
 is($client->request('/north/report', from => '203.0.113.5')->{status}, 200,
@@ -141,5 +138,3 @@ sub database {
                                     record_size => $bits,
                                     networks => \%networks);
 }
-
-sub lines { return scalar(() = $t->read_file('place.log') =~ /\n/g) }

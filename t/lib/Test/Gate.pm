@@ -539,15 +539,16 @@ sub wait_for {
     return $value;
 }
 
-# The last line of the access log, once it has as many.
+# The last line of the access log, once it has as many: nginx writes it when
+# the client has the answer already.
 
 sub logged {
-    my ($self, $lines) = @_;
+    my ($self, $lines, $file) = @_;
 
     my @log;
 
     $self->wait_for(sub {
-        @log = split /\n/, $self->read_file('access.log');
+        @log = split /\n/, $self->read_file($file // 'access.log');
         return @log >= $lines;
     });
 
