@@ -16,8 +16,6 @@
 #include "ngx_http_gate_trust.h"
 
 
-static ngx_http_gate_ctx_t *ngx_http_gate_access_find(ngx_http_request_t *r,
-    ngx_http_gate_policy_t *policy);
 static ngx_http_gate_ctx_t *ngx_http_gate_access_create(
     ngx_http_request_t *r, ngx_http_gate_policy_t *policy);
 static ngx_int_t ngx_http_gate_access_facts(ngx_http_request_t *r,
@@ -36,6 +34,8 @@ static ngx_int_t ngx_http_gate_access_pass(ngx_http_request_t *r,
 static void ngx_http_gate_access_notice(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_access_arrive(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
+static void ngx_http_gate_access_deny(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_access_retry_after(ngx_http_request_t *r,
     uint64_t retry);
@@ -152,9 +152,7 @@ ngx_http_gate_access_first(ngx_http_request_t *r)
 }
 
 
-/* a policy judges a request once, or once for each that waits at a time */
-
-static ngx_http_gate_ctx_t *
+ngx_http_gate_ctx_t *
 ngx_http_gate_access_find(ngx_http_request_t *r,
     ngx_http_gate_policy_t *policy)
 {
@@ -442,6 +440,24 @@ ngx_http_gate_access_arrive(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 ngx_int_t
 ngx_http_gate_access_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
+    if (!ctx->denied) {
+        ngx_http_gate_access_deny(r, ctx);
+    }
+
+    if (ctx->verdict.reason == GATE_REASON_QUOTA
+        && ctx->verdict.retry
+        && ngx_http_gate_access_retry_after(r, ctx->verdict.retry) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ctx->policy->status[ctx->verdict.reason];
+}
+
+
+static void
+ngx_http_gate_access_deny(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
     ctx->judged = 1;
     ctx->denied = 1;
     ctx->request = r->main;
@@ -456,15 +472,6 @@ ngx_http_gate_access_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     }
 
     ngx_http_gate_log_refused(r, ctx);
-
-    if (ctx->verdict.reason == GATE_REASON_QUOTA
-        && ctx->verdict.retry
-        && ngx_http_gate_access_retry_after(r, ctx->verdict.retry) != NGX_OK)
-    {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return ctx->policy->status[ctx->verdict.reason];
 }
 
 

@@ -33,8 +33,15 @@ ngx_http_gate_ctx_t *ngx_http_gate_access_ctx(ngx_http_request_t *r);
 ngx_http_gate_ctx_t *ngx_http_gate_access_own(ngx_http_request_t *r);
 
 /*
- * Makes ctx->verdict a refusal: logs it, sets Retry-After, and returns the
- * status to finalize the request with.
+ * What a policy has to do with r: it judges a main request once, or once for
+ * each request that waits at a time.  NULL: nothing.
+ */
+ngx_http_gate_ctx_t *ngx_http_gate_access_find(ngx_http_request_t *r,
+    ngx_http_gate_policy_t *policy);
+
+/*
+ * Makes ctx->verdict a refusal: logs it, once, sets Retry-After, and returns
+ * the status to finalize the request with.
  */
 ngx_int_t ngx_http_gate_access_refuse(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);

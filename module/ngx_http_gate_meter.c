@@ -10,6 +10,7 @@
 
 #include "ngx_http_gate_access.h"
 #include "ngx_http_gate_familiar.h"
+#include "ngx_http_gate_last.h"
 #include "ngx_http_gate_quota.h"
 
 
@@ -43,6 +44,8 @@ static uint64_t ngx_http_gate_meter_size(ngx_chain_t *in);
 static void ngx_http_gate_meter_wait(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_resume(ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_meter_again(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_go_on(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_refuse_late(ngx_http_request_t *r,
@@ -78,7 +81,27 @@ ngx_http_gate_meter_init(void)
 static ngx_int_t
 ngx_http_gate_header_filter(ngx_http_request_t *r)
 {
+    ngx_uint_t            wait;
     ngx_http_gate_ctx_t  *ctx;
+
+    wait = r == r->main && !ngx_http_gate_meter_bodyless(r);
+
+    switch (ngx_http_gate_last_judge(r, wait, &ctx)) {
+
+    case NGX_OK:
+        break;
+
+    case NGX_AGAIN:
+        ctx->first->header_waits = 1;
+        ngx_http_gate_meter_wait(r, ctx);
+        return NGX_OK;
+
+    case NGX_DECLINED:
+        return ngx_http_gate_meter_refuse(r, ctx);
+
+    default: /* NGX_ERROR */
+        return NGX_ERROR;
+    }
 
     ctx = r == r->main ? ngx_http_gate_access_ctx(r) : NULL;
 
@@ -420,13 +443,12 @@ ngx_http_gate_meter_resume(ngx_http_gate_ctx_t *ctx)
 
     /* a body is taken for again as it passes */
 
-    rc = ctx->first->header_waits
-         ? ngx_http_gate_meter_hold(ctx, r->headers_out.content_length_n)
-         : NGX_OK;
+    rc = ctx->first->header_waits ? ngx_http_gate_meter_again(r, ctx) : NGX_OK;
 
     switch (rc) {
 
     case NGX_AGAIN:
+        ngx_http_gate_meter_wait(r, ctx);
         return;
 
     case NGX_OK:
@@ -442,6 +464,29 @@ ngx_http_gate_meter_resume(ngx_http_gate_ctx_t *ctx)
     }
 
     ngx_http_run_posted_requests(c);
+}
+
+
+/* the verdict, if that is what the header waited for, and the bytes */
+
+static ngx_int_t
+ngx_http_gate_meter_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (!ctx->judged) {
+        rc = ngx_http_gate_last_judge(r, 1, &ctx);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        ctx->metered = ctx->policy->bytes && ctx->accounts;
+    }
+
+    return r->headers_out.content_length_n < 0
+           ? NGX_OK
+           : ngx_http_gate_meter_hold(ctx, r->headers_out.content_length_n);
 }
 
 

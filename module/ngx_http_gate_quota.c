@@ -343,6 +343,17 @@ ngx_http_gate_quota_need(ngx_http_gate_account_t *account, uint64_t bytes,
 }
 
 
+void
+ngx_http_gate_quota_ahead(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; ctx->accounts && i < ctx->policy->ngroups; i++) {
+        ngx_http_gate_ledger_ahead(ctx->main->ledger, &ctx->accounts[i]);
+    }
+}
+
+
 static ngx_int_t
 ngx_http_gate_quota_ask(ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_account_t *account)

@@ -29,6 +29,9 @@ ngx_int_t ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx);
 ngx_int_t ngx_http_gate_quota_take(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     uint64_t requests);
 
+/* Has credit drawn for the next request.  Documents cannot be.  Never waits. */
+void ngx_http_gate_quota_ahead(ngx_http_gate_ctx_t *ctx);
+
 /* The name of the quota that refused, empty if it was another reason. */
 const ngx_str_t *ngx_http_gate_quota_name(ngx_http_gate_ctx_t *ctx);
 
