@@ -21,8 +21,6 @@ typedef struct {
 } ngx_http_gate_certificate_names_t;
 
 
-static ngx_int_t ngx_http_gate_certificate_fill(ngx_connection_t *c,
-    X509 *x509, ngx_http_gate_certificate_t *cert);
 static const char *ngx_http_gate_certificate_verify(ngx_connection_t *c);
 static ngx_int_t ngx_http_gate_certificate_fingerprint(ngx_pool_t *pool,
     X509 *x509, ngx_http_gate_certificate_t *cert);
@@ -62,7 +60,9 @@ ngx_http_gate_certificate_read(ngx_connection_t *c,
         return NGX_OK;
     }
 
-    rc = ngx_http_gate_certificate_fill(c, x509, cert);
+    rc = ngx_http_gate_certificate_fill(c->pool, x509,
+                                        ngx_http_gate_certificate_verify(c),
+                                        cert);
 
     X509_free(x509);
 
@@ -70,6 +70,64 @@ ngx_http_gate_certificate_read(ngx_connection_t *c,
     ERR_clear_error();
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_http_gate_certificate_fill(ngx_pool_t *pool, X509 *x509,
+    const char *error, ngx_http_gate_certificate_t *cert)
+{
+    ngx_http_gate_certificate_names_t  names;
+
+    cert->state = GATE_CERTIFICATE_INVALID;
+
+    if (ngx_http_gate_certificate_fingerprint(pool, x509, cert) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (error) {
+        cert->error = error;
+        return NGX_OK;
+    }
+
+    if (ngx_http_gate_certificate_time(X509_get0_notBefore(x509),
+                                       &cert->not_before)
+        != NGX_OK
+        || ngx_http_gate_certificate_time(X509_get0_notAfter(x509),
+                                          &cert->not_after)
+           != NGX_OK)
+    {
+        cert->error = "malformed validity";
+        return NGX_OK;
+    }
+
+    if (ngx_http_gate_certificate_serial(pool, x509, &cert->serial)
+        != NGX_OK
+        || ngx_http_gate_certificate_issuer(pool, x509, &cert->issuer)
+           != NGX_OK
+        || ngx_http_gate_certificate_date(pool, cert->not_before,
+                                          &cert->begin)
+           != NGX_OK
+        || ngx_http_gate_certificate_date(pool, cert->not_after,
+                                          &cert->end)
+           != NGX_OK
+        || ngx_http_gate_certificate_purposes(pool, x509, cert) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_gate_certificate_key(x509, cert);
+
+    names.pool = pool;
+    names.cert = cert;
+
+    if (gate_names_read(x509, ngx_http_gate_certificate_name, &names) != 0) {
+        return NGX_ERROR;
+    }
+
+    cert->state = GATE_CERTIFICATE_VALID;
+
+    return NGX_OK;
 }
 
 
@@ -88,64 +146,6 @@ ngx_http_gate_certificate_state(const ngx_http_gate_certificate_t *cert,
     }
 
     return GATE_CERTIFICATE_VALID;
-}
-
-
-static ngx_int_t
-ngx_http_gate_certificate_fill(ngx_connection_t *c, X509 *x509,
-    ngx_http_gate_certificate_t *cert)
-{
-    ngx_http_gate_certificate_names_t  names;
-
-    cert->state = GATE_CERTIFICATE_INVALID;
-
-    if (ngx_http_gate_certificate_fingerprint(c->pool, x509, cert) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    cert->error = ngx_http_gate_certificate_verify(c);
-    if (cert->error) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_gate_certificate_time(X509_get0_notBefore(x509),
-                                       &cert->not_before)
-        != NGX_OK
-        || ngx_http_gate_certificate_time(X509_get0_notAfter(x509),
-                                          &cert->not_after)
-           != NGX_OK)
-    {
-        cert->error = "malformed validity";
-        return NGX_OK;
-    }
-
-    if (ngx_http_gate_certificate_serial(c->pool, x509, &cert->serial)
-        != NGX_OK
-        || ngx_http_gate_certificate_issuer(c->pool, x509, &cert->issuer)
-           != NGX_OK
-        || ngx_http_gate_certificate_date(c->pool, cert->not_before,
-                                          &cert->begin)
-           != NGX_OK
-        || ngx_http_gate_certificate_date(c->pool, cert->not_after,
-                                          &cert->end)
-           != NGX_OK
-        || ngx_http_gate_certificate_purposes(c->pool, x509, cert) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_http_gate_certificate_key(x509, cert);
-
-    names.pool = c->pool;
-    names.cert = cert;
-
-    if (gate_names_read(x509, ngx_http_gate_certificate_name, &names) != 0) {
-        return NGX_ERROR;
-    }
-
-    cert->state = GATE_CERTIFICATE_VALID;
-
-    return NGX_OK;
 }
 
 

@@ -11,6 +11,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <openssl/x509.h>
 #include "gate_digests.h"
 #include "gate_names.h"
 #include "gate_policy.h"
@@ -56,6 +57,14 @@ typedef struct {
  */
 ngx_int_t ngx_http_gate_certificate_read(ngx_connection_t *c,
     ngx_http_gate_certificate_t *cert);
+
+/*
+ * The same from a certificate that came some other way, into a "cert" of zeros:
+ * VALID, or, with "error", a static text that says why it is not verified,
+ * INVALID.  Leaves what it met in OpenSSL's error queue.
+ */
+ngx_int_t ngx_http_gate_certificate_fill(ngx_pool_t *pool, X509 *x509,
+    const char *error, ngx_http_gate_certificate_t *cert);
 
 /*
  * What the certificate is worth at "now" (seconds since the epoch): a VALID
