@@ -109,10 +109,21 @@ typedef struct {
 typedef struct ngx_http_gate_drops_s  ngx_http_gate_drops_t;
 
 
+/* a place where something can be changed, and where it was defined */
+
+typedef struct {
+    void                       **loc_conf;
+    void                       **srv_conf;
+    u_char                      *file;
+    ngx_uint_t                   line;
+} ngx_http_gate_guard_t;
+
+
 typedef struct {
     ngx_array_t                  policies;  /* of ngx_http_gate_policy_t * */
     ngx_array_t                  kinds;     /* of ngx_http_gate_kind_t * */
     ngx_array_t                  watches;   /* of ngx_http_gate_watch_t * */
+    ngx_array_t                  guards;    /* of ngx_http_gate_guard_t */
     size_t                       zone_size;
     ngx_http_gate_zone_t        *zone;      /* NULL: there is no quota */
     ngx_http_gate_geo_t         *geo;       /* NULL: no database */
@@ -123,6 +134,7 @@ typedef struct {
     ngx_http_gate_drops_t       *drops;     /* NULL: nobody is dropped */
     unsigned                     used:1;    /* some location has a gate */
     unsigned                     metrics:1; /* or tells metrics */
+    unsigned                     admin:1;   /* or is for administrators */
     unsigned                     dropping:1;    /* some server drops */
 } ngx_http_gate_main_conf_t;
 
@@ -147,6 +159,8 @@ typedef struct {
     ngx_uint_t                   line;
     ngx_flag_t                   dry_run;
     ngx_uint_t                   log_level;
+    unsigned                     admin:1;
+    unsigned                     admin_write:1;
 } ngx_http_gate_loc_conf_t;
 
 

@@ -48,6 +48,9 @@ ngx_http_gate_conf_create_main(ngx_conf_t *cf)
            != NGX_OK
         || ngx_array_init(&gmcf->watches, cf->pool, 4,
                           sizeof(ngx_http_gate_watch_t *))
+           != NGX_OK
+        || ngx_array_init(&gmcf->guards, cf->pool, 4,
+                          sizeof(ngx_http_gate_guard_t))
            != NGX_OK)
     {
         return NULL;
@@ -93,7 +96,9 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
                   || policies[i]->rules.journey.mode != GATE_MODE_OFF;
     }
 
-    if (gmcf->kinds.nelts == 0 && !habits && !gmcf->metrics) {
+    if (gmcf->kinds.nelts == 0 && !habits && !gmcf->metrics
+        && !gmcf->admin)
+    {
         return NGX_CONF_OK;
     }
 
@@ -140,6 +145,8 @@ ngx_http_gate_conf_create_loc(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     glcf->name = { 0, NULL };
+     *     glcf->admin = 0;
+     *     glcf->admin_write = 0;
      */
 
     glcf->policy = NGX_CONF_UNSET_PTR;

@@ -29,6 +29,13 @@ char *ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_gate_conf_policy(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+char *ngx_http_gate_conf_admin(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* Where something can be changed, is it seen to who does?  NGX_ERROR: not. */
+ngx_int_t ngx_http_gate_conf_admin_check(ngx_conf_t *cf,
+    ngx_http_gate_main_conf_t *gmcf);
+
 /* A "quota" line; conf is the policy. */
 char *ngx_http_gate_conf_quota(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

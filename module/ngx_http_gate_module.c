@@ -84,6 +84,13 @@ static ngx_command_t  ngx_http_gate_commands[] = {
       0,
       NULL },
 
+    { ngx_string("gate_admin"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_gate_conf_admin,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("gate_policy"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_BLOCK|NGX_CONF_TAKE1,
       ngx_http_gate_conf_policy,
@@ -145,6 +152,10 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
     gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
 
     if (gmcf->dropping && ngx_http_gate_drop_check(cf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_gate_conf_admin_check(cf, gmcf) != NGX_OK) {
         return NGX_ERROR;
     }
 

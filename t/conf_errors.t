@@ -393,6 +393,23 @@ my @faults = (
          qw(-1 -16m off 16x 99999999999999999999)),
     (map { [ http => "gate_zone $_;",
              qq("gate_zone" of "$_" is too small) ] } qw(0 1 63k)),
+    # who may change something
+
+    [ server => 'gate_admin;', '"gate_admin" directive is not allowed here' ],
+    [ server => "location /a {\ngate_admin; # here\n}",
+      'must be in a location that is a prefix and ends with "/"' ],
+    [ server => "location = /a/ {\ngate_admin; # here\n}",
+      'must be in a location that is a prefix' ],
+    [ server => "location ~ /a/ {\ngate_admin; # here\n}",
+      'must be in a location that is a prefix' ],
+    [ server => "location /a/ {\ngate_admin write; # here\n}",
+      'invalid parameter "write" in "gate_admin", it must be "write=on" or' ],
+    [ server => "location /a/ {\ngate_admin;\ngate_admin; # here\n}",
+      '"gate_admin" directive is duplicate' ],
+    (map { [ server => "$_\nlocation /a/ {\ngate_admin write=on; # here\n}",
+             '"gate_admin write=on" in ', 'nowhere' ] }
+         '', 'gate off;', "gate staff;\ngate_dry_run on;"),
+
     [ server => 'gate_zone 16m;', '"gate_zone" directive is not allowed here'
       ],
     [ server => 'gate_policy a { }',

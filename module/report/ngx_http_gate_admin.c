@@ -1,0 +1,470 @@
+/*
+ * The door of the interface: which method and path is which answer, and what a
+ * change must bring along.  A browser sends what another site has it send, so
+ * a change must come from a page of the same origin (or from no page at all)
+ * and be JSON, which no form can send.
+ */
+
+
+#include "ngx_http_gate_admin_inner.h"
+
+
+/* of a request's body; every change is a few short texts */
+#define NGX_HTTP_GATE_ADMIN_BODY  (16 * 1024)
+
+
+typedef struct {
+    ngx_uint_t               method;
+    ngx_str_t                path;
+    ngx_http_gate_admin_pt   handler;
+} ngx_http_gate_admin_route_t;
+
+
+static ngx_uint_t ngx_http_gate_admin_route(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *path);
+static ngx_int_t ngx_http_gate_admin_wrong(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_uint_t methods);
+static ngx_int_t ngx_http_gate_admin_get(ngx_http_gate_admin_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_admin_change(ngx_http_gate_admin_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_admin_refuse(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_uint_t status, const char *detail);
+static ngx_uint_t ngx_http_gate_admin_same_origin(ngx_http_request_t *r);
+static ngx_str_t *ngx_http_gate_admin_header(ngx_http_request_t *r,
+    const char *name);
+static ngx_uint_t ngx_http_gate_admin_is_json(ngx_http_request_t *r);
+static void ngx_http_gate_admin_body_handler(ngx_http_request_t *r);
+static json_t *ngx_http_gate_admin_parse(ngx_http_request_t *r);
+static void ngx_http_gate_admin_cleanup(void *data);
+
+
+static const ngx_http_gate_admin_route_t  ngx_http_gate_admin_routes[] = {
+    { NGX_HTTP_GET, ngx_string("v1/state"), ngx_http_gate_admin_state }
+};
+
+
+ngx_int_t
+ngx_http_gate_admin_handle(ngx_http_request_t *r,
+    const ngx_http_gate_admin_t *admin, const ngx_str_t *base)
+{
+    ngx_str_t                   path;
+    ngx_uint_t                  methods;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_gate_admin_ctx_t  *ctx;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_gate_admin_ctx_t));
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_gate_admin_ctx_t));
+
+    cln->handler = ngx_http_gate_admin_cleanup;
+
+    ctx->request = r;
+    ctx->admin = *admin;
+
+    path.data = r->uri.data + base->len;
+    path.len = r->uri.len - base->len;
+
+    methods = ngx_http_gate_admin_route(ctx, &path);
+
+    if (ctx->handler == NULL) {
+        return ngx_http_gate_admin_wrong(ctx, methods);
+    }
+
+    return r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD)
+           ? ngx_http_gate_admin_get(ctx) : ngx_http_gate_admin_change(ctx);
+}
+
+
+/* finds ctx->handler, and which methods the path has: 0 if it is none */
+
+static ngx_uint_t
+ngx_http_gate_admin_route(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *path)
+{
+    ngx_uint_t                          i, methods, method;
+    const ngx_http_gate_admin_route_t  *route;
+
+    methods = 0;
+    method = ctx->request->method == NGX_HTTP_HEAD ? NGX_HTTP_GET
+                                                   : ctx->request->method;
+
+    for (i = 0; i < sizeof(ngx_http_gate_admin_routes)
+                    / sizeof(ngx_http_gate_admin_routes[0]); i++)
+    {
+        route = &ngx_http_gate_admin_routes[i];
+
+        if (route->path.len != path->len
+            || ngx_memcmp(route->path.data, path->data, path->len) != 0)
+        {
+            continue;
+        }
+
+        methods |= route->method;
+
+        if (route->method == method) {
+            ctx->handler = route->handler;
+        }
+    }
+
+    return methods;
+}
+
+
+/* RFC 9110 15.5.6: with 405 comes what it may be */
+
+static ngx_int_t
+ngx_http_gate_admin_wrong(ngx_http_gate_admin_ctx_t *ctx, ngx_uint_t methods)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        ngx_uint_t   methods;
+        const char  *names;
+    } allow[] = {
+        { NGX_HTTP_GET, "GET, HEAD" },
+        { NGX_HTTP_POST, "POST" },
+        { NGX_HTTP_GET|NGX_HTTP_POST, "GET, HEAD, POST" },
+        { NGX_HTTP_POST|NGX_HTTP_DELETE, "POST, DELETE" },
+        { NGX_HTTP_GET|NGX_HTTP_POST|NGX_HTTP_DELETE,
+          "GET, HEAD, POST, DELETE" }
+    };
+
+    for (i = 0; i < sizeof(allow) / sizeof(allow[0]); i++) {
+
+        if (allow[i].methods != methods) {
+            continue;
+        }
+
+        if (ngx_http_gate_answer_header(ctx->request, "Allow", allow[i].names)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_gate_admin_refuse(ctx, NGX_HTTP_NOT_ALLOWED,
+                                          "This path has other methods.");
+    }
+
+    return ngx_http_gate_admin_refuse(ctx, NGX_HTTP_NOT_FOUND,
+                                      "There is nothing at this path.");
+}
+
+
+static ngx_int_t
+ngx_http_gate_admin_get(ngx_http_gate_admin_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_discard_request_body(ctx->request);
+
+    return rc == NGX_OK ? ctx->handler(ctx) : rc;
+}
+
+
+static ngx_int_t
+ngx_http_gate_admin_change(ngx_http_gate_admin_ctx_t *ctx)
+{
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (!ctx->admin.write) {
+        return ngx_http_gate_admin_refuse(ctx, NGX_HTTP_FORBIDDEN,
+                      "Nothing can be changed here: this gate_admin has no "
+                      "write=on.");
+    }
+
+    if (!ngx_http_gate_admin_same_origin(r)) {
+        return ngx_http_gate_admin_refuse(ctx, NGX_HTTP_FORBIDDEN,
+                      "This comes from a page of another origin.");
+    }
+
+    if (r->method == NGX_HTTP_POST && !ngx_http_gate_admin_is_json(r)) {
+        return ngx_http_gate_admin_refuse(ctx, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                      "Send what is to be changed as application/json.");
+    }
+
+    if (r->headers_in.content_length_n > NGX_HTTP_GATE_ADMIN_BODY) {
+        return ngx_http_gate_admin_refuse(ctx,
+                      NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
+                      "No change has more than 16 KiB.");
+    }
+
+    r->request_body_in_single_buf = 1;
+
+    rc = ngx_http_read_client_request_body(r,
+                                           ngx_http_gate_admin_body_handler);
+
+    return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_gate_admin_refuse(ngx_http_gate_admin_ctx_t *ctx, ngx_uint_t status,
+    const char *detail)
+{
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+                      "gate: a change by \"%V\" was refused: %s",
+                      &ctx->admin.by, detail);
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    return rc == NGX_OK ? ngx_http_gate_answer_problem(r, status, detail)
+                        : rc;
+}
+
+
+/*
+ * A browser says where a change comes from (Fetch, 3.2; Fetch Metadata, 2.4);
+ * what is no browser does not.
+ */
+
+static ngx_uint_t
+ngx_http_gate_admin_same_origin(ngx_http_request_t *r)
+{
+    ngx_str_t  *site, *origin, scheme;
+
+    site = ngx_http_gate_admin_header(r, "sec-fetch-site");
+
+    if (site && (site->len != 11
+                 || ngx_memcmp(site->data, "same-origin", 11) != 0))
+    {
+        return 0;
+    }
+
+    origin = ngx_http_gate_admin_header(r, "origin");
+
+    if (origin == NULL) {
+        return 1;
+    }
+
+    ngx_str_set(&scheme, "http://");
+
+#if (NGX_HTTP_SSL)
+    if (r->connection->ssl) {
+        ngx_str_set(&scheme, "https://");
+    }
+#endif
+
+    if (r->headers_in.host == NULL) {
+        return 0;
+    }
+
+    return origin->len == scheme.len + r->headers_in.host->value.len
+           && ngx_strncasecmp(origin->data, scheme.data, scheme.len) == 0
+           && ngx_strncasecmp(origin->data + scheme.len,
+                              r->headers_in.host->value.data,
+                              r->headers_in.host->value.len)
+              == 0;
+}
+
+
+/* the only one of that name; of several none can be right */
+
+static ngx_str_t *
+ngx_http_gate_admin_header(ngx_http_request_t *r, const char *name)
+{
+    size_t            len;
+    ngx_str_t        *value;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    static ngx_str_t  several = ngx_string("");
+
+    len = ngx_strlen(name);
+    value = NULL;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == len
+                && ngx_strncasecmp(h[i].key.data, (u_char *) name, len) == 0)
+            {
+                value = value ? &several : &h[i].value;
+            }
+        }
+    }
+
+    return value;
+}
+
+
+static ngx_uint_t
+ngx_http_gate_admin_is_json(ngx_http_request_t *r)
+{
+    ngx_str_t  *type;
+
+    static const char  json[] = "application/json";
+
+    if (r->headers_in.content_type == NULL) {
+        return 0;
+    }
+
+    type = &r->headers_in.content_type->value;
+
+    return type->len >= sizeof(json) - 1
+           && ngx_strncasecmp(type->data, (u_char *) json, sizeof(json) - 1)
+              == 0
+           && (type->len == sizeof(json) - 1
+               || type->data[sizeof(json) - 1] == ';');
+}
+
+
+static void
+ngx_http_gate_admin_body_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                   rc;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_gate_admin_ctx_t  *ctx;
+
+    cln = r->pool->cleanup;
+
+    while (cln->handler != ngx_http_gate_admin_cleanup) {
+        cln = cln->next;
+    }
+
+    ctx = cln->data;
+
+    if (r->method == NGX_HTTP_POST) {
+        ctx->body = ngx_http_gate_admin_parse(r);
+
+        if (ctx->body == NULL) {
+            ngx_http_finalize_request(r,
+                    ngx_http_gate_admin_refuse(ctx, NGX_HTTP_BAD_REQUEST,
+                                    "The body is no JSON object of 16 KiB or "
+                                    "less."));
+            return;
+        }
+    }
+
+    rc = ctx->handler(ctx);
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+/* NULL: it is no object, or longer than a change can be */
+
+static json_t *
+ngx_http_gate_admin_parse(ngx_http_request_t *r)
+{
+    u_char       *p, body[NGX_HTTP_GATE_ADMIN_BODY];
+    size_t        n;
+    json_t       *object;
+    ngx_chain_t  *cl;
+
+    p = body;
+
+    for (cl = r->request_body ? r->request_body->bufs : NULL;
+         cl;
+         cl = cl->next)
+    {
+        n = cl->buf->last - cl->buf->pos;
+
+        if (!ngx_buf_in_memory(cl->buf) && !ngx_buf_special(cl->buf)) {
+            return NULL;
+        }
+
+        if (n > (size_t) (body + sizeof(body) - p)) {
+            return NULL;
+        }
+
+        p = ngx_cpymem(p, cl->buf->pos, n);
+    }
+
+    object = json_loadb((char *) body, p - body, JSON_REJECT_DUPLICATES,
+                        NULL);
+
+    if (object && !json_is_object(object)) {
+        json_decref(object);
+        return NULL;
+    }
+
+    return object;
+}
+
+
+ngx_int_t
+ngx_http_gate_admin_argument(ngx_http_gate_admin_ctx_t *ctx,
+    const char *name, ngx_str_t *value)
+{
+    u_char              *dst, *src;
+    ngx_str_t            raw;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (ngx_http_arg(r, (u_char *) name, ngx_strlen(name), &raw) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    dst = ngx_pnalloc(r->pool, raw.len);
+    if (dst == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->data = dst;
+    src = raw.data;
+
+    ngx_unescape_uri(&dst, &src, raw.len, 0);
+
+    value->len = dst - value->data;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_gate_admin_number(ngx_http_gate_admin_ctx_t *ctx, const char *name,
+    ngx_uint_t other, ngx_uint_t most, ngx_uint_t *n)
+{
+    ngx_int_t  value;
+    ngx_str_t  text;
+
+    *n = other;
+
+    switch (ngx_http_gate_admin_argument(ctx, name, &text)) {
+
+    case NGX_DECLINED:
+        return NGX_OK;
+
+    case NGX_ERROR:
+        return NGX_ERROR;
+
+    default: /* NGX_OK */
+        break;
+    }
+
+    value = ngx_atoi(text.data, text.len);
+
+    if (value == NGX_ERROR || (ngx_uint_t) value > most) {
+        return NGX_DECLINED;
+    }
+
+    *n = value;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_gate_admin_cleanup(void *data)
+{
+    ngx_http_gate_admin_ctx_t *ctx = data;
+
+    json_decref(ctx->body);
+    json_decref(ctx->answer);
+}

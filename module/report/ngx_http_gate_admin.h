@@ -1,0 +1,39 @@
+/*
+ * The administrators' interface: what is known, as JSON, and what they may
+ * change.  It asks the ledger and decides nothing of requests; who may come
+ * here is for the location to say.
+ */
+
+
+#ifndef NGX_HTTP_GATE_ADMIN_H_INCLUDED
+#define NGX_HTTP_GATE_ADMIN_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_gate_ledger.h"
+
+
+/* what the road knows and this room does not; lives as long as the request */
+
+typedef struct {
+    ngx_http_gate_zone_t    *zone;
+    ngx_http_gate_ledger_t  *ledger;    /* this worker's */
+    ngx_array_t             *kinds;     /* of ngx_http_gate_kind_t * */
+    ngx_str_t                by;        /* who asks, for what is changed */
+    ngx_flag_t               write;     /* may change something */
+} ngx_http_gate_admin_t;
+
+
+/*
+ * Answers a request for what stands behind "base", the location's name, such
+ * as "v1/state".  Returns what a content handler returns; may wait for the
+ * ledger, or for the request's body.  Errors are problem details (RFC 9457).
+ */
+ngx_int_t ngx_http_gate_admin_handle(ngx_http_request_t *r,
+    const ngx_http_gate_admin_t *admin, const ngx_str_t *base);
+
+
+#endif /* NGX_HTTP_GATE_ADMIN_H_INCLUDED */
