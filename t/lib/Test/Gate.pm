@@ -518,10 +518,10 @@ sub parallel {
     return @said;
 }
 
-# The offset of calendar windows at which it is about noon now, so that no day
-# ends during a test.
+# The offset of calendar windows at which it was about noon when the test began,
+# so that no day ends during it: the same for all of its configurations.
 
-sub noon { return sprintf 'offset=%dh', 12 - (gmtime)[2] }
+sub noon { return $_[0]{noon} //= sprintf 'offset=%dh', 12 - (gmtime)[2] }
 
 # Waits for a condition; its last value.
 
