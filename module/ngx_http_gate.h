@@ -197,6 +197,7 @@ struct ngx_http_gate_ctx_s {
     ngx_http_gate_peer_t        *peer;
     ngx_str_t                    user;
     ngx_str_t                    project;
+    ngx_str_t                    document;
     gate_facts_t                 facts;
     gate_verdict_t               verdict;
     ngx_http_gate_account_t     *accounts;  /* policy->ngroups */

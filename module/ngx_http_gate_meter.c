@@ -105,18 +105,20 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
 
     ctx = r == r->main ? ngx_http_gate_access_ctx(r) : NULL;
 
-    if (ctx == NULL || !ctx->judged || ctx->denied || !ctx->policy->bytes
-        || ctx->accounts == NULL)
-    {
+    if (ctx == NULL || !ctx->judged || ctx->denied) {
         return ngx_http_next_header_filter(r);
     }
 
-    if (ngx_http_gate_meter_bodyless(r)) {
-        ctx->metered = 0;
-        return ngx_http_gate_meter_upgrade(r, ctx);
+    ctx->metered = !ngx_http_gate_meter_bodyless(r);
+    ctx->upgraded = r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS;
+
+    if (!ctx->policy->bytes || ctx->accounts == NULL) {
+        return ngx_http_next_header_filter(r);
     }
 
-    ctx->metered = 1;
+    if (!ctx->metered) {
+        return ngx_http_gate_meter_upgrade(r, ctx);
+    }
 
     if (r->headers_out.content_length_n < 0) {
         return ngx_http_gate_meter_header(r, ctx);
@@ -161,7 +163,7 @@ ngx_http_gate_meter_upgrade(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     ngx_http_gate_loc_conf_t  *glcf;
 
-    if (r->headers_out.status != NGX_HTTP_SWITCHING_PROTOCOLS) {
+    if (!ctx->upgraded) {
         return ngx_http_next_header_filter(r);
     }
 
@@ -177,13 +179,12 @@ ngx_http_gate_meter_upgrade(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         ctx->verdict.retry = 0;
 
         if (!glcf->dry_run) {
+            ctx->upgraded = 0;
             return ngx_http_gate_meter_refuse(r, ctx);
         }
 
         ctx->dry_run = 1;
     }
-
-    ctx->upgraded = 1;
 
     return ngx_http_gate_meter_header(r, ctx);
 }
@@ -481,7 +482,7 @@ ngx_http_gate_meter_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
             return rc;
         }
 
-        ctx->metered = ctx->policy->bytes && ctx->accounts;
+        ctx->metered = 1;
     }
 
     return r->headers_out.content_length_n < 0
@@ -685,10 +686,7 @@ ngx_http_gate_meter_cleanup(void *data)
 {
     ngx_http_gate_ctx_t *ctx = data;
 
-    uint64_t             unsent;
-    ngx_http_request_t  *r;
-
-    r = ctx->request->main;
+    uint64_t  left;
 
     if (ctx->end.posted) {
         ngx_delete_posted_event(&ctx->end);
@@ -698,14 +696,13 @@ ngx_http_gate_meter_cleanup(void *data)
         ngx_del_timer(&ctx->end);
     }
 
-    if (ctx->upgraded) {
-        ngx_http_gate_quota_owe(ctx, ngx_max(r->connection->sent
-                                             - (off_t) r->header_size, 0));
+    left = ngx_http_gate_meter_left(ctx);
 
-    } else if (ctx->charged && ctx == ctx->first->current) {
-        unsent = ngx_http_gate_meter_unsent(r);
-        unsent = ngx_min(unsent, ctx->charged);
-        ngx_http_gate_quota_unuse(ctx, unsent, 0);
+    if (ctx->upgraded && ctx->policy->bytes) {
+        ngx_http_gate_quota_owe(ctx, left);
+
+    } else if (ctx->charged > left) {
+        ngx_http_gate_quota_unuse(ctx, ctx->charged - left, 0);
     }
 
     ngx_http_gate_quota_close(ctx);
@@ -714,6 +711,28 @@ ngx_http_gate_meter_cleanup(void *data)
     if (ctx->main->zone && ctx->judged) {
         ngx_http_gate_meter_count(ctx);
     }
+}
+
+
+uint64_t
+ngx_http_gate_meter_left(ngx_http_gate_ctx_t *ctx)
+{
+    uint64_t             unsent;
+    ngx_http_request_t  *r;
+
+    r = ctx->request->main;
+
+    if (ctx->upgraded) {
+        return ngx_max(r->connection->sent - (off_t) r->header_size, 0);
+    }
+
+    if (ctx->charged == 0 || ctx != ctx->first->current) {
+        return ctx->charged;
+    }
+
+    unsent = ngx_http_gate_meter_unsent(r);
+
+    return ctx->charged - ngx_min(unsent, ctx->charged);
 }
 
 

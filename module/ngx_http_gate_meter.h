@@ -19,6 +19,9 @@
 /* Puts the filters in their place.  At configuration. */
 void ngx_http_gate_meter_init(void);
 
+/* Bytes of the body that left under this policy, once the request ends. */
+uint64_t ngx_http_gate_meter_left(ngx_http_gate_ctx_t *ctx);
+
 /*
  * The end of a request, however it came: bytes that were passed on and did
  * not leave are given back with all that was held.  A pool cleanup; also the

@@ -7,6 +7,7 @@
 #include "ngx_http_gate_access.h"
 #include "ngx_http_gate_conf.h"
 #include "ngx_http_gate_drop.h"
+#include "ngx_http_gate_end.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_variables.h"
 
@@ -191,6 +192,13 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
     }
 
     h[0] = ngx_http_gate_access_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_gate_end_handler;
 
     ngx_http_gate_meter_init();
 

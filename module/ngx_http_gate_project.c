@@ -1,6 +1,6 @@
 /*
- * Values of nginx, usually of "map": which project a request is for, and
- * whether all is true that is required of it.
+ * Values of nginx, usually of "map": which project and document a request is
+ * for, and whether all is true that is required of it.
  */
 
 
@@ -60,6 +60,15 @@ ngx_http_gate_project_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     if (ctx->policy->project
         && ngx_http_complex_value(r, ctx->policy->project, &ctx->project)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->document = r->uri;
+
+    if (ctx->policy->document
+        && ngx_http_complex_value(r, ctx->policy->document, &ctx->document)
            != NGX_OK)
     {
         return NGX_ERROR;

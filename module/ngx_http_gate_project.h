@@ -16,8 +16,8 @@ char *ngx_http_gate_project_require(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /*
- * Evaluates them for a request whose user is known: ctx->project and
- * ctx->facts.denied.  NGX_ERROR: no memory.  Never waits.
+ * Evaluates them for a request whose user is known: ctx->project,
+ * ctx->document and ctx->facts.denied.  NGX_ERROR: no memory.  Never waits.
  */
 ngx_int_t ngx_http_gate_project_facts(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);

@@ -17,8 +17,6 @@
 
 static void ngx_http_gate_quota_limits(ngx_http_gate_ctx_t *ctx,
     ngx_uint_t n);
-static ngx_int_t ngx_http_gate_quota_document(ngx_http_gate_ctx_t *ctx,
-    ngx_http_gate_account_t *account);
 static ngx_uint_t ngx_http_gate_quota_overrun(ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx,
     uint64_t bytes, uint64_t requests, uint64_t borrow,
@@ -82,36 +80,12 @@ ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx)
             return NGX_ERROR;
         }
 
-        if (group->kind->documents
-            && ngx_http_gate_quota_document(ctx, &ctx->accounts[i]) != NGX_OK)
-        {
-            return NGX_ERROR;
+        if (group->kind->documents) {
+            ngx_http_gate_zone_document(&ctx->accounts[i], &ctx->document);
         }
 
         ngx_http_gate_quota_limits(ctx, i);
     }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_gate_quota_document(ngx_http_gate_ctx_t *ctx,
-    ngx_http_gate_account_t *account)
-{
-    ngx_str_t  document;
-
-    document = ctx->request->uri;
-
-    if (ctx->policy->document
-        && ngx_http_complex_value(ctx->request, ctx->policy->document,
-                                  &document)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_http_gate_zone_document(account, &document);
 
     return NGX_OK;
 }
