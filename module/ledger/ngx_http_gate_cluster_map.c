@@ -128,6 +128,8 @@ ngx_http_gate_cluster_add(ngx_http_gate_cluster_t *cluster,
     ngx_http_gate_node_t        *node;
     ngx_http_gate_link_owner_t   owner;
 
+    node = NULL;
+
     for (i = 0; i < NGX_HTTP_GATE_CLUSTER_NODES; i++) {
         node = &cluster->nodes[i];
 
