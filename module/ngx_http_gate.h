@@ -83,6 +83,9 @@ typedef struct {
                                                none: nobody is counted */
     ngx_http_complex_value_t    *project;   /* NULL: not told */
     ngx_array_t                  required;  /* of ngx_http_complex_value_t */
+    ngx_array_t                  identities;    /* "identity_header" lines */
+    ngx_int_t                    connection;    /* index of
+                                                   $http_connection */
     ngx_http_complex_value_t    *document;  /* NULL: $uri */
     ngx_array_t                  issuers;   /* of ngx_str_t, DNs */
     ngx_str_t                    purpose;   /* DER of an OID */

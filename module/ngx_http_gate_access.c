@@ -7,6 +7,7 @@
 
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
+#include "ngx_http_gate_identity.h"
 #include "ngx_http_gate_journey.h"
 #include "ngx_http_gate_log.h"
 #include "ngx_http_gate_meter.h"
@@ -16,6 +17,8 @@
 #include "ngx_http_gate_trust.h"
 
 
+static ngx_int_t ngx_http_gate_access_enter(ngx_http_request_t *r,
+    ngx_http_gate_policy_t *policy);
 static ngx_http_gate_ctx_t *ngx_http_gate_access_create(
     ngx_http_request_t *r, ngx_http_gate_policy_t *policy);
 static ngx_int_t ngx_http_gate_access_facts(ngx_http_request_t *r,
@@ -54,7 +57,27 @@ ngx_http_gate_access_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    rc = ngx_http_gate_access_enter(r, glcf->policy);
+
+    if (rc != NGX_DECLINED || glcf->policy->identities.nelts == 0) {
+        return rc;
+    }
+
     ctx = ngx_http_gate_access_find(r, glcf->policy);
+
+    return ctx && ngx_http_gate_identity_set(r, ctx) == NGX_OK
+           ? NGX_DECLINED : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_gate_access_enter(ngx_http_request_t *r,
+    ngx_http_gate_policy_t *policy)
+{
+    ngx_int_t             rc;
+    ngx_http_gate_ctx_t  *ctx;
+
+    ctx = ngx_http_gate_access_find(r, policy);
 
     if (ctx && !ctx->judged) {
         return ngx_http_gate_access_judge(r, ctx);
@@ -74,7 +97,7 @@ ngx_http_gate_access_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
-    ctx = ngx_http_gate_access_create(r, glcf->policy);
+    ctx = ngx_http_gate_access_create(r, policy);
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }

@@ -9,6 +9,7 @@
 #include "ngx_http_gate_anonymous.h"
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
+#include "ngx_http_gate_identity.h"
 #include "ngx_http_gate_journey.h"
 #include "ngx_http_gate_project.h"
 
@@ -46,6 +47,11 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
     { ngx_string("require"),
       NGX_CONF_1MORE,
       ngx_http_gate_project_require,
+      0, 0, NULL },
+
+    { ngx_string("identity_header"),
+      NGX_CONF_TAKE2,
+      ngx_http_gate_identity_conf,
       0, 0, NULL },
 
     { ngx_string("document"),

@@ -102,6 +102,9 @@ accepted(policy => $_)
              'required min_key=rsa:2048', 'required min_key=ec:384,rsa:1',
              'optional min_key=ec:256 max_age=400d eku=clientAuth'),
         'project $uri;', 'project one;', 'require $gate_user "$uri$arg_a";',
+        'identity_header X-Auth-User $gate_user;',
+        "identity_header a a;\nidentity_header x_b \"\$uri,\$arg_a\";\n"
+        . 'identity_header 1 $gate_project;',
         'issuer CN=ca;', "issuer CN=ca 'CN=a\\, b+OU=c,O=example\\, inc';",
         "issuer CN=ca;\nissuer 2.5.4.3=ca;", 'fingerprints prints;';
 

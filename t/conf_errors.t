@@ -66,7 +66,9 @@ my @faults = (
             allow_network
             anonymous_network unusual_country usual_country max_speed quota
             lease
-            store_down overrun upgrade status)),
+            store_down overrun upgrade status identity_header)),
+    [ policy => 'identity_header X-Auth-User $gate_user 1;',
+      'invalid number of arguments in "identity_header"' ],
     (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
          qw(project fingerprints store_down overrun upgrade)),
     [ policy => 'require $gate_user 1;', 'no variable in "1" of "require"' ],
@@ -130,6 +132,26 @@ my @faults = (
       'invalid policy name "abcdefghijklmnopqrstu"' ],
     [ http => "gate_policy other {\nquota bytes=1g per=day;\n} # here",
       'no "user" is defined for the quotas of "gate_policy" "other"' ],
+
+    # headers for the backend
+
+    (map { [ policy => "identity_header '$_' \$gate_user;",
+             qq(invalid name "$_" in "identity_header") ] }
+         '', 'X Auth', 'X-Auth:', '-', '__', "X-\xc3\xa4", 'X(a)'),
+    (map { [ policy => "identity_header $_->[0] \$gate_user;",
+             qq("$_->[0]" in "identity_header" is the header "$_->[1]", which )
+             . 'nginx itself uses' ] }
+         [ 'Host', 'Host' ], [ 'connection', 'Connection' ],
+         [ 'Content_Length', 'Content-Length' ],
+         [ 'Transfer-Encoding', 'Transfer-Encoding' ],
+         [ 'Authorization', 'Authorization' ], [ 'COOKIE', 'Cookie' ],
+         [ 'X.Forwarded.For', 'X-Forwarded-For' ], [ 'te', 'TE' ],
+         [ 'Trailer', 'Trailer' ], [ 'Upgrade', 'Upgrade' ]),
+    [ policy => "identity_header X-Auth-User a;\n"
+                . 'identity_header x_authuser b; # here',
+      'duplicate "identity_header" "x_authuser"' ],
+    [ policy => 'identity_header X-Auth-User $nosuch; #',
+      'unknown "nosuch" variable', 'nowhere' ],
 
     # certificates
 

@@ -300,10 +300,10 @@ sub clock {
 # A server on "name.sock" that answers by a function: Test::Gate::Backend.
 
 sub backend {
-    my ($self, $name, $answer) = @_;
+    my ($self, $name, $answer, %o) = @_;
 
     my $backend = Test::Gate::Backend->new(dir => $self->{dir}, name => $name,
-                                           answer => $answer);
+                                           answer => $answer, %o);
     push @{ $self->{backend} }, $backend;
 
     return $backend;

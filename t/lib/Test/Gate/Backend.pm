@@ -9,6 +9,7 @@ use warnings;
 use IO::Socket::UNIX;
 
 # dir, name, answer => sub { my ($socket, $head, $body) = @_; ... }
+#   raw => 1: nothing is read before, it is called with the socket alone
 
 sub new {
     my ($class, %o) = @_;
@@ -43,7 +44,7 @@ sub serve {
 
         close $listen;
         $socket->autoflush(1);
-        my ($head, $body) = request($socket);
+        my ($head, $body) = $self->{raw} ? '' : request($socket);
         $self->{answer}->($socket, $head, $body) if defined $head;
         close $socket;
         kill KILL => $$;
