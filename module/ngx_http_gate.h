@@ -167,10 +167,21 @@ typedef struct {
 } ngx_http_gate_loc_conf_t;
 
 
+/* the certificate of a connection, as it is to one server */
+
+typedef struct ngx_http_gate_shown_s  ngx_http_gate_shown_t;
+
+struct ngx_http_gate_shown_s {
+    ngx_http_gate_shown_t       *next;
+    SSL_CTX                     *ctx;       /* the server's */
+    ngx_http_gate_certificate_t  certificate;
+};
+
+
 /* what is known of one connection, for all its requests */
 
 typedef struct {
-    ngx_http_gate_certificate_t  certificate;
+    ngx_http_gate_shown_t        shown;     /* the first server's */
     ngx_sockaddr_t               address;   /* whose place it is */
     socklen_t                    socklen;
     ngx_uint_t                   generation;    /* of the databases */
@@ -197,7 +208,7 @@ struct ngx_http_gate_ctx_s {
     ngx_http_request_t          *request;   /* who waits; else the main one */
     ngx_http_gate_main_conf_t   *main;
     ngx_http_gate_policy_t      *policy;
-    ngx_http_gate_peer_t        *peer;
+    ngx_http_gate_certificate_t *certificate;
     ngx_str_t                    user;
     ngx_str_t                    project;
     ngx_str_t                    document;

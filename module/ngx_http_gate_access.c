@@ -231,16 +231,15 @@ ngx_http_gate_access_create(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    ctx->peer = ngx_http_gate_peer(r);
-    if (ctx->peer == NULL) {
+    ctx->certificate = ngx_http_gate_peer_certificate(r);
+    if (ctx->certificate == NULL) {
         return NGX_ERROR;
     }
 
     ctx->facts.certificate =
-                ngx_http_gate_certificate_state(&ctx->peer->certificate,
-                                                ngx_time());
+                ngx_http_gate_certificate_state(ctx->certificate, ngx_time());
 
-    ngx_http_gate_trust_facts(ctx->policy, &ctx->peer->certificate,
+    ngx_http_gate_trust_facts(ctx->policy, ctx->certificate,
                               &ctx->facts.papers);
 
     if (ngx_http_gate_access_user(r, ctx) != NGX_OK

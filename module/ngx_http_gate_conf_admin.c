@@ -133,15 +133,12 @@ ngx_http_gate_conf_admin_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_gate_conf_admin_by(ngx_http_request_t *r, ngx_str_t *by)
 {
-    ngx_http_gate_peer_t         *peer;
     ngx_http_gate_certificate_t  *cert;
 
-    peer = ngx_http_gate_peer(r);
-    if (peer == NULL) {
+    cert = ngx_http_gate_peer_certificate(r);
+    if (cert == NULL) {
         return NGX_ERROR;
     }
-
-    cert = &peer->certificate;
 
     if (ngx_http_gate_certificate_state(cert, ngx_time())
         == GATE_CERTIFICATE_VALID)

@@ -49,9 +49,9 @@ static const char *
 ngx_http_gate_log_fault(ngx_http_gate_ctx_t *ctx)
 {
     if (ctx->verdict.fault == GATE_FAULT_INVALID
-        && ctx->peer->certificate.error)
+        && ctx->certificate->error)
     {
-        return ctx->peer->certificate.error;
+        return ctx->certificate->error;
     }
 
     return gate_fault_name(ctx->verdict.fault);

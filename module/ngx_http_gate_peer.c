@@ -6,12 +6,63 @@
 
 #include "ngx_http_gate_peer.h"
 
+#include <ngx_http_ssl_module.h>
 
+
+static ngx_http_gate_peer_t *ngx_http_gate_peer(ngx_http_request_t *r);
 static ngx_connection_t *ngx_http_gate_peer_connection(ngx_http_request_t *r);
+static SSL_CTX *ngx_http_gate_peer_server(ngx_http_request_t *r);
 static void ngx_http_gate_peer_cleanup(void *data);
 
 
-ngx_http_gate_peer_t *
+ngx_http_gate_certificate_t *
+ngx_http_gate_peer_certificate(ngx_http_request_t *r)
+{
+    SSL_CTX                *ctx;
+    ngx_connection_t       *c;
+    ngx_http_gate_peer_t   *peer;
+    ngx_http_gate_shown_t  *shown, *last;
+
+    peer = ngx_http_gate_peer(r);
+    if (peer == NULL) {
+        return NULL;
+    }
+
+    ctx = ngx_http_gate_peer_server(r);
+    last = NULL;
+
+    for (shown = &peer->shown; shown; shown = shown->next) {
+        if (shown->ctx == ctx) {
+            return &shown->certificate;
+        }
+
+        last = shown;
+    }
+
+    /* another server: as many as there are, and most see one only */
+
+    c = ngx_http_gate_peer_connection(r);
+
+    shown = ngx_pcalloc(c->pool, sizeof(ngx_http_gate_shown_t));
+    if (shown == NULL) {
+        return NULL;
+    }
+
+    shown->ctx = ctx;
+
+    if (ngx_http_gate_certificate_read(c, ctx, &shown->certificate)
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    last->next = shown;
+
+    return &shown->certificate;
+}
+
+
+static ngx_http_gate_peer_t *
 ngx_http_gate_peer(ngx_http_request_t *r)
 {
     ngx_connection_t      *c;
@@ -34,7 +85,12 @@ ngx_http_gate_peer(ngx_http_request_t *r)
     peer = cln->data;
     ngx_memzero(peer, sizeof(ngx_http_gate_peer_t));
 
-    if (ngx_http_gate_certificate_read(c, &peer->certificate) != NGX_OK) {
+    peer->shown.ctx = ngx_http_gate_peer_server(r);
+
+    if (ngx_http_gate_certificate_read(c, peer->shown.ctx,
+                                       &peer->shown.certificate)
+        != NGX_OK)
+    {
         return NULL;
     }
 
@@ -66,6 +122,17 @@ ngx_http_gate_peer_connection(ngx_http_request_t *r)
 #endif
 
     return c;
+}
+
+
+static SSL_CTX *
+ngx_http_gate_peer_server(ngx_http_request_t *r)
+{
+    ngx_http_ssl_srv_conf_t  *sscf;
+
+    sscf = ngx_http_get_module_srv_conf(r, ngx_http_ssl_module);
+
+    return sscf->ssl.ctx;
 }
 
 

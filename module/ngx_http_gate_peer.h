@@ -14,10 +14,12 @@
 
 
 /*
- * The peer of a request.  It lives as long as the connection.  Never waits.
+ * The certificate of the request's connection, as it is to the server that the
+ * request has come to.  It lives as long as the connection.  Never waits.
  * NULL: no memory.
  */
-ngx_http_gate_peer_t *ngx_http_gate_peer(ngx_http_request_t *r);
+ngx_http_gate_certificate_t *ngx_http_gate_peer_certificate(
+    ngx_http_request_t *r);
 
 /*
  * The place of the address that the request has now, with those of "fields"

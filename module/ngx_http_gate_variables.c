@@ -231,9 +231,9 @@ ngx_http_gate_variable_reason(ngx_http_request_t *r,
 static ngx_uint_t
 ngx_http_gate_variable_refused_early(ngx_http_request_t *r)
 {
-    ngx_http_gate_peer_t      *peer;
-    ngx_http_ssl_srv_conf_t   *sscf;
-    ngx_http_gate_loc_conf_t  *glcf;
+    ngx_http_ssl_srv_conf_t      *sscf;
+    ngx_http_gate_loc_conf_t     *glcf;
+    ngx_http_gate_certificate_t  *cert;
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
@@ -244,12 +244,12 @@ ngx_http_gate_variable_refused_early(ngx_http_request_t *r)
         return 0;
     }
 
-    peer = ngx_http_gate_peer(r);
+    cert = ngx_http_gate_peer_certificate(r);
     sscf = ngx_http_get_module_srv_conf(r, ngx_http_ssl_module);
 
-    return peer
-           && (peer->certificate.state == GATE_CERTIFICATE_INVALID
-               || (peer->certificate.state == GATE_CERTIFICATE_NONE
+    return cert
+           && (cert->state == GATE_CERTIFICATE_INVALID
+               || (cert->state == GATE_CERTIFICATE_NONE
                    && sscf->verify == 1));
 }
 
@@ -464,15 +464,15 @@ static ngx_int_t
 ngx_http_gate_variable_certificate(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_str_t             *name;
-    ngx_http_gate_peer_t  *peer;
+    ngx_str_t                    *name;
+    ngx_http_gate_certificate_t  *cert;
 
-    peer = ngx_http_gate_peer(r);
-    if (peer == NULL) {
+    cert = ngx_http_gate_peer_certificate(r);
+    if (cert == NULL) {
         return NGX_ERROR;
     }
 
-    name = (ngx_str_t *) ((char *) &peer->certificate + data);
+    name = (ngx_str_t *) ((char *) cert + data);
 
     return ngx_http_gate_variable_set(v, name->data, name->len);
 }

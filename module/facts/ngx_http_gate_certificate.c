@@ -1,8 +1,8 @@
 /*
  * Reads the peer certificate of a TLS connection: the verification result
- * as OpenSSL and nginx give it, the validity, the names.  Does not verify
- * again, does not cache, knows no request.  Every text that comes out of here
- * may be logged, sent in a header and used as a key.
+ * as OpenSSL and nginx give it, the chain, the validity, the names.  Does not
+ * cache, knows no request.  Every text that comes out of here may be logged,
+ * sent in a header and used as a key.
  */
 
 
@@ -21,15 +21,15 @@ typedef struct {
 } ngx_http_gate_certificate_names_t;
 
 
-static const char *ngx_http_gate_certificate_verify(ngx_connection_t *c);
+static ngx_int_t ngx_http_gate_certificate_verify(ngx_connection_t *c,
+    SSL_CTX *ctx, X509 *x509, ngx_http_gate_chain_t *chain,
+    const char **error);
 static ngx_int_t ngx_http_gate_certificate_fingerprint(ngx_pool_t *pool,
     X509 *x509, ngx_http_gate_certificate_t *cert);
 static ngx_int_t ngx_http_gate_certificate_purposes(ngx_pool_t *pool,
     X509 *x509, ngx_http_gate_certificate_t *cert);
 static void ngx_http_gate_certificate_key(X509 *x509,
     ngx_http_gate_certificate_t *cert);
-static ngx_int_t ngx_http_gate_certificate_time(const ASN1_TIME *time,
-    time_t *sec);
 static ngx_int_t ngx_http_gate_certificate_date(ngx_pool_t *pool, time_t sec,
     ngx_str_t *s);
 static ngx_int_t ngx_http_gate_certificate_serial(ngx_pool_t *pool,
@@ -43,11 +43,12 @@ static int ngx_http_gate_certificate_name(void *data, gate_name_e which,
 
 
 ngx_int_t
-ngx_http_gate_certificate_read(ngx_connection_t *c,
+ngx_http_gate_certificate_read(ngx_connection_t *c, SSL_CTX *ctx,
     ngx_http_gate_certificate_t *cert)
 {
-    X509       *x509;
-    ngx_int_t   rc;
+    X509        *x509;
+    ngx_int_t    rc;
+    const char  *error;
 
     ngx_memzero(cert, sizeof(ngx_http_gate_certificate_t));
 
@@ -60,9 +61,13 @@ ngx_http_gate_certificate_read(ngx_connection_t *c,
         return NGX_OK;
     }
 
-    rc = ngx_http_gate_certificate_fill(c->pool, x509,
-                                        ngx_http_gate_certificate_verify(c),
-                                        cert);
+    error = NULL;
+
+    rc = ngx_http_gate_certificate_verify(c, ctx, x509, &cert->chain, &error);
+
+    if (rc != NGX_ERROR) {
+        rc = ngx_http_gate_certificate_fill(c->pool, x509, error, cert);
+    }
 
     X509_free(x509);
 
@@ -90,11 +95,10 @@ ngx_http_gate_certificate_fill(ngx_pool_t *pool, X509 *x509,
         return NGX_OK;
     }
 
-    if (ngx_http_gate_certificate_time(X509_get0_notBefore(x509),
-                                       &cert->not_before)
+    if (ngx_http_gate_chain_time(X509_get0_notBefore(x509), &cert->not_before)
         != NGX_OK
-        || ngx_http_gate_certificate_time(X509_get0_notAfter(x509),
-                                          &cert->not_after)
+        || ngx_http_gate_chain_time(X509_get0_notAfter(x509),
+                                    &cert->not_after)
            != NGX_OK)
     {
         cert->error = "malformed validity";
@@ -141,7 +145,10 @@ ngx_http_gate_certificate_state(const ngx_http_gate_certificate_t *cert,
 
     /* both ends belong to the validity, RFC 5280 4.1.2.5 */
 
-    if (now < cert->not_before || now > cert->not_after) {
+    if (now < cert->not_before || now > cert->not_after
+        || (cert->chain.certs
+            && (now < cert->chain.begin || now > cert->chain.end)))
+    {
         return GATE_CERTIFICATE_INVALID;
     }
 
@@ -149,24 +156,25 @@ ngx_http_gate_certificate_state(const ngx_http_gate_certificate_t *cert,
 }
 
 
-/* NULL if the chain is verified and, with ssl_ocsp, not revoked */
+/* NGX_DECLINED, and why: not verified, revoked by OCSP, or by others' CAs */
 
-static const char *
-ngx_http_gate_certificate_verify(ngx_connection_t *c)
+static ngx_int_t
+ngx_http_gate_certificate_verify(ngx_connection_t *c, SSL_CTX *ctx,
+    X509 *x509, ngx_http_gate_chain_t *chain, const char **error)
 {
-    long         rc;
-    const char  *error;
+    long  rc;
 
     rc = SSL_get_verify_result(c->ssl->connection);
     if (rc != X509_V_OK) {
-        return X509_verify_cert_error_string(rc);
+        *error = X509_verify_cert_error_string(rc);
+        return NGX_DECLINED;
     }
 
-    if (ngx_ssl_ocsp_get_status(c, &error) != NGX_OK) {
-        return error;
+    if (ngx_ssl_ocsp_get_status(c, error) != NGX_OK) {
+        return NGX_DECLINED;
     }
 
-    return NULL;
+    return ngx_http_gate_chain_read(c, ctx, x509, chain, error);
 }
 
 
@@ -190,21 +198,6 @@ ngx_http_gate_certificate_fingerprint(ngx_pool_t *pool, X509 *x509,
     s->len = ngx_hex_dump(s->data, cert->digest, GATE_DIGEST) - s->data;
 
     return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_gate_certificate_time(const ASN1_TIME *time, time_t *sec)
-{
-    struct tm  tm;
-
-    if (ASN1_TIME_to_tm(time, &tm) == 0) {
-        return NGX_DECLINED;
-    }
-
-    *sec = timegm(&tm);
-
-    return (*sec == (time_t) -1) ? NGX_DECLINED : NGX_OK;
 }
 
 

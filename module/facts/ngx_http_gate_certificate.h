@@ -15,6 +15,7 @@
 #include "gate_digests.h"
 #include "gate_names.h"
 #include "gate_policy.h"
+#include "ngx_http_gate_chain.h"
 
 
 /* extended key usages that are looked at */
@@ -41,21 +42,24 @@ typedef struct {
     ngx_str_t            purposes[NGX_HTTP_GATE_CERTIFICATE_PURPOSES];
                                         /* extended key usages: DER of OIDs */
 
+    ngx_http_gate_chain_t  chain;       /* of a VALID one */
+
     const char          *error;         /* static, why it is INVALID */
 } ngx_http_gate_certificate_t;
 
 
 /*
  * Fills "cert" from the handshake of the real connection "c" (not the one
- * of an HTTP/2 stream): NONE if there is no TLS or no certificate was sent,
- * INVALID if one was sent and not verified, else VALID.  Of an INVALID one
+ * of an HTTP/2 stream), as it is to the server whose TLS context is "ctx": NONE
+ * if there is no TLS or no certificate was sent, INVALID if one was sent and
+ * not verified, or not by this server's CAs, else VALID.  Of an INVALID one
  * nothing is filled but the fingerprint and the error: its names are mere
  * claims and must not become a user.
  *
  * The texts live in c->pool and are freed with it.  Returns NGX_OK, or
  * NGX_ERROR if there is no memory; "cert" is of no use then.  Never waits.
  */
-ngx_int_t ngx_http_gate_certificate_read(ngx_connection_t *c,
+ngx_int_t ngx_http_gate_certificate_read(ngx_connection_t *c, SSL_CTX *ctx,
     ngx_http_gate_certificate_t *cert);
 
 /*
@@ -68,8 +72,9 @@ ngx_int_t ngx_http_gate_certificate_fill(ngx_pool_t *pool, X509 *x509,
 
 /*
  * What the certificate is worth at "now" (seconds since the epoch): a VALID
- * one is INVALID outside its validity.  To be asked at each request, since
- * a connection, and a TLS session even more, outlives a certificate.
+ * one is INVALID outside its validity, and that of its CAs.  To be asked at
+ * each request, since a connection, and a TLS session even more, outlives a
+ * certificate.
  */
 gate_certificate_e ngx_http_gate_certificate_state(
     const ngx_http_gate_certificate_t *cert, time_t now);
