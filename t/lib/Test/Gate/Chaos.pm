@@ -2,7 +2,8 @@ package Test::Gate::Chaos;
 
 # Clients of mixed kinds that count what they get: body bytes, requests and
 # documents, for each user.  A client is a process that runs until a file
-# "stop" is there, and then writes what it has counted.
+# "stop" is there, and then writes what it has counted; or until the one that
+# started it is gone.
 
 use strict;
 use warnings;
@@ -54,7 +55,7 @@ sub run {
 
     my $stop = $self->{t}->dir . '/stop';
 
-    until (-e $stop) {
+    until (-e $stop || getppid != $self->{owner}) {
         my $user = $self->{users}->();
         my $kind = weighted($user =~ /^abort/ ? @aborts : @kinds);
 
