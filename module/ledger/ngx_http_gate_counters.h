@@ -19,6 +19,7 @@ typedef enum {
     NGX_HTTP_GATE_ASKED_SETTLE,
     NGX_HTTP_GATE_ASKED_BEAT,
     NGX_HTTP_GATE_ASKED_HABIT,
+    NGX_HTTP_GATE_ASKED_READ,           /* for an administrator */
     NGX_HTTP_GATE_ASKED_KINDS
 } ngx_http_gate_asked_e;
 

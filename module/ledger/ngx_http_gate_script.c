@@ -75,7 +75,9 @@ ngx_http_gate_script_init(ngx_http_gate_scripts_t *scripts)
         { sizeof(ngx_http_gate_familiar_script) - 1,
           (u_char *) ngx_http_gate_familiar_script },
         { sizeof(ngx_http_gate_journey_script) - 1,
-          (u_char *) ngx_http_gate_journey_script }
+          (u_char *) ngx_http_gate_journey_script },
+        { sizeof(ngx_http_gate_inspect_script) - 1,
+          (u_char *) ngx_http_gate_inspect_script }
     };
 
     for (i = 0; i < NGX_HTTP_GATE_SCRIPTS; i++) {

@@ -199,7 +199,7 @@ ngx_http_gate_metrics_questions(u_char *p, u_char *last,
     ngx_uint_t  i;
 
     static const char *const  kinds[NGX_HTTP_GATE_ASKED_KINDS] = {
-        "draw", "settle", "beat", "habit"
+        "draw", "settle", "beat", "habit", "read"
     };
 
     for (i = 0; i < NGX_HTTP_GATE_ASKED_KINDS; i++) {
