@@ -31,6 +31,7 @@
 
 #include "gate_judge.h"
 #include "ngx_http_gate_certificate.h"
+#include "ngx_http_gate_crl.h"
 #include "ngx_http_gate_fingerprints.h"
 #include "ngx_http_gate_geo.h"
 #include "ngx_http_gate_ledger.h"
@@ -90,6 +91,8 @@ typedef struct {
     ngx_array_t                  issuers;   /* of ngx_str_t, DNs */
     ngx_str_t                    purpose;   /* DER of an OID */
     ngx_http_gate_watch_t       *fingerprints;  /* NULL: any */
+    ngx_array_t                  crls;      /* ngx_http_gate_watch_t * */
+    ngx_uint_t                   crl_line;  /* in "file", of the first */
     ngx_uint_t                   ngroups;
     ngx_http_gate_group_t        groups[NGX_HTTP_GATE_ACCOUNTS];
     size_t                       lease;     /* bytes */
@@ -99,6 +102,7 @@ typedef struct {
     size_t                       rate;      /* bytes/s, if slow */
     ngx_uint_t                   status[GATE_REASONS];
     unsigned                     certificate_set:1;
+    unsigned                     crl_expired_set:1;
     unsigned                     store_down_set:1;
     unsigned                     overrun_set:1;
     unsigned                     upgrade_set:1;
@@ -126,6 +130,7 @@ typedef struct {
     ngx_array_t                  policies;  /* of ngx_http_gate_policy_t * */
     ngx_array_t                  kinds;     /* of ngx_http_gate_kind_t * */
     ngx_array_t                  watches;   /* of ngx_http_gate_watch_t * */
+    ngx_http_gate_crl_authorities_t  authorities;
     ngx_array_t                  guards;    /* of ngx_http_gate_guard_t */
     size_t                       zone_size;
     ngx_http_gate_zone_t        *zone;      /* NULL: there is no quota */
@@ -146,6 +151,7 @@ typedef struct {
 
 typedef struct {
     ngx_uint_t                   warned;
+    ngx_uint_t                   gated;     /* has a gate somewhere */
     ngx_array_t                  drop;      /* of gate_country_t */
     ngx_array_t                  words;     /* the same as they are written */
     ngx_array_t                  gates;     /* ngx_http_gate_loc_conf_t *,

@@ -240,7 +240,7 @@ ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
                 ngx_http_gate_certificate_state(ctx->certificate, ngx_time());
 
     ngx_http_gate_trust_facts(ctx->policy, ctx->certificate,
-                              &ctx->facts.papers);
+                              &ctx->facts.papers, r->connection->log);
 
     if (ngx_http_gate_access_user(r, ctx) != NGX_OK
         || ngx_http_gate_project_facts(r, ctx) != NGX_OK

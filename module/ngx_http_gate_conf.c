@@ -49,6 +49,7 @@ ngx_http_gate_conf_create_main(ngx_conf_t *cf)
         || ngx_array_init(&gmcf->watches, cf->pool, 4,
                           sizeof(ngx_http_gate_watch_t *))
            != NGX_OK
+        || ngx_http_gate_crl_init(cf, &gmcf->authorities) != NGX_OK
         || ngx_array_init(&gmcf->guards, cf->pool, 4,
                           sizeof(ngx_http_gate_guard_t))
            != NGX_OK)
@@ -197,6 +198,7 @@ ngx_http_gate_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_gate_conf_warn(cf, conf);
 
     gscf = ngx_http_conf_get_module_srv_conf(cf, ngx_http_gate_module);
+    gscf->gated = 1;
 
     return ngx_http_gate_drop_gate(cf, gscf, conf) == NGX_OK ? NGX_CONF_OK
                                                         : NGX_CONF_ERROR;

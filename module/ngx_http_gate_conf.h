@@ -47,6 +47,15 @@ char *ngx_http_gate_conf_issuer(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_gate_conf_fingerprints(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+char *ngx_http_gate_conf_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_gate_conf_crl_expired(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* Reads all CRLs, once the CAs of all servers are known. */
+ngx_int_t ngx_http_gate_conf_crl_load(ngx_conf_t *cf);
+
+/* Warns of servers of one address whose client CAs are not the same. */
+ngx_int_t ngx_http_gate_conf_servers(ngx_conf_t *cf);
 
 /* What no single one of them can tell. */
 char *ngx_http_gate_conf_certificate_complete(ngx_conf_t *cf,

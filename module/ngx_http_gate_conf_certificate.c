@@ -361,8 +361,16 @@ ngx_http_gate_conf_certificate_complete(ngx_conf_t *cf,
 {
     const char  *word;
 
+    if (policy->crl_expired_set && policy->crls.nelts == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"crl\" is defined for \"crl_expired\" in "
+                           "\"gate_policy\" \"%V\"", &policy->name);
+        return NGX_CONF_ERROR;
+    }
+
     word = policy->rules.papers.issuer ? "issuer"
-           : policy->rules.papers.registered ? "fingerprints" : NULL;
+           : policy->rules.papers.registered ? "fingerprints"
+           : policy->rules.papers.crl ? "crl" : NULL;
 
     if (policy->rules.certificate != GATE_OFF || word == NULL) {
         return NGX_CONF_OK;

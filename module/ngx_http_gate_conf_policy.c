@@ -74,6 +74,16 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
       ngx_http_gate_conf_fingerprints,
       0, 0, NULL },
 
+    { ngx_string("crl"),
+      NGX_CONF_1MORE,
+      ngx_http_gate_conf_crl,
+      0, 0, NULL },
+
+    { ngx_string("crl_expired"),
+      NGX_CONF_TAKE1,
+      ngx_http_gate_conf_crl_expired,
+      0, 0, NULL },
+
     { ngx_string("allow_country"),
       NGX_CONF_1MORE,
       ngx_http_gate_country_conf,
@@ -217,6 +227,9 @@ ngx_http_gate_policy_create(ngx_conf_t *cf, ngx_str_t *name)
                           sizeof(ngx_http_complex_value_t))
            != NGX_OK
         || ngx_array_init(&policy->issuers, cf->pool, 2, sizeof(ngx_str_t))
+           != NGX_OK
+        || ngx_array_init(&policy->crls, cf->pool, 2,
+                          sizeof(ngx_http_gate_watch_t *))
            != NGX_OK)
     {
         return NULL;

@@ -160,6 +160,12 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    if (ngx_http_gate_conf_crl_load(cf) != NGX_OK
+        || ngx_http_gate_conf_servers(cf) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
     if (!gmcf->used) {
         return NGX_OK;
     }

@@ -1,6 +1,6 @@
 /*
- * Compares: texts with texts, OIDs with OIDs, a digest with a list.  Which of
- * these must agree is for the judge to say.
+ * Compares: texts with texts, OIDs with OIDs, a digest with a list, a chain
+ * with CRLs.  Which of these must agree is for the judge to say.
  */
 
 
@@ -13,7 +13,8 @@ static ngx_uint_t ngx_http_gate_trust_listed(const ngx_str_t *list,
 
 void
 ngx_http_gate_trust_facts(const ngx_http_gate_policy_t *policy,
-    const ngx_http_gate_certificate_t *cert, gate_certificate_facts_t *facts)
+    ngx_http_gate_certificate_t *cert, gate_certificate_facts_t *facts,
+    ngx_log_t *log)
 {
     ngx_memzero(facts, sizeof(gate_certificate_facts_t));
 
@@ -37,6 +38,11 @@ ngx_http_gate_trust_facts(const ngx_http_gate_policy_t *policy,
                         && ngx_http_gate_fingerprints_have(
                                                        policy->fingerprints,
                                                        cert->digest);
+
+    if (policy->crls.nelts) {
+        facts->crl = ngx_http_gate_crl_look(&policy->crls, &cert->chain,
+                                            ngx_time(), log);
+    }
 }
 
 

@@ -15,7 +15,8 @@
  * nothing.  Never waits.
  */
 void ngx_http_gate_trust_facts(const ngx_http_gate_policy_t *policy,
-    const ngx_http_gate_certificate_t *cert, gate_certificate_facts_t *facts);
+    ngx_http_gate_certificate_t *cert, gate_certificate_facts_t *facts,
+    ngx_log_t *log);
 
 
 #endif /* NGX_HTTP_GATE_TRUST_H_INCLUDED */

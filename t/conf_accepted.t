@@ -92,6 +92,8 @@ accepted(policy => $_)
         'max_speed off;', 'status speed=451;';
 accepted(policy => "deny_country $all;", 'all countries in one line');
 
+$t->write_file('ca.crl', $t->crl('ca'));
+$t->write_file('ca.der', $t->crl('ca', der => 1));
 $t->write_file('prints', "# one\r\n\n" . 'AB:' x 31 . "cd\n"
                          . 'sha256 Fingerprint=' . 'ef' x 32);
 
@@ -106,7 +108,10 @@ accepted(policy => $_)
         "identity_header a a;\nidentity_header x_b \"\$uri,\$arg_a\";\n"
         . 'identity_header 1 $gate_project;',
         'issuer CN=ca;', "issuer CN=ca 'CN=a\\, b+OU=c,O=example\\, inc';",
-        "issuer CN=ca;\nissuer 2.5.4.3=ca;", 'fingerprints prints;';
+        "issuer CN=ca;\nissuer 2.5.4.3=ca;", 'fingerprints prints;',
+        'crl ca.crl;', "crl ca.crl ca.der;\ncrl $t->{dir}/ca.crl;\n"
+                       . 'crl_expired allow;',
+        "crl ca.der;\ncrl_expired deny;\ncertificate optional;";
 
 accepted(http => "gate_redis { server unix:/a; }\ngate_policy abroad {\n"
                  . "user \$gate_cert_cn;\n$_;\n}")

@@ -36,6 +36,9 @@ $t->write_file('blank', "\nsecret\n");
 $t->write_file('long', 'x' x 5000);
 $t->write_file('password', "secret\n");
 $t->write_file('prints', "# nobody\n");
+$t->ca($_) for qw(ca another);
+$t->write_file('ca.crl', $t->crl('ca'));
+$t->write_file('another.crl', $t->crl('another'));
 $t->write_file('unreadable', "secret\n");
 chmod 0, "$t->{dir}/unreadable";
 
@@ -62,7 +65,8 @@ my @faults = (
     # counts of arguments
 
     (map { [ policy => "$_;", qq(invalid number of arguments in "$_") ] }
-         qw(user project require certificate issuer fingerprints allow_country deny_country
+         qw(user project require certificate issuer fingerprints crl crl_expired
+            allow_country deny_country
             allow_network
             anonymous_network unusual_country usual_country max_speed quota
             lease
@@ -70,7 +74,7 @@ my @faults = (
     [ policy => 'identity_header X-Auth-User $gate_user 1;',
       'invalid number of arguments in "identity_header"' ],
     (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
-         qw(project fingerprints store_down overrun upgrade)),
+         qw(project fingerprints crl_expired store_down overrun upgrade)),
     [ policy => 'require $gate_user 1;', 'no variable in "1" of "require"' ],
     [ policy => 'require $nowhere;', 'unknown "nowhere" variable', 'nowhere' ],
     [ policy => 'lease 1m idle=1s 2m;',
@@ -191,6 +195,22 @@ my @faults = (
       "open() \"$t->{dir}/nosuch\" failed (2: No such file" ],
     [ policy => 'fingerprints docs;', "\"$t->{dir}/docs\"" ],
     [ policy => 'fingerprints password;', "\"$t->{dir}/password\"" ],
+    [ policy => 'crl nosuch;',
+      "open() \"$t->{dir}/nosuch\" failed, in \"crl\" in", 'nowhere' ],
+    [ policy => 'crl docs;', "\"$t->{dir}/docs\" is not a regular file" ],
+    [ policy => 'crl ca.crl password;',
+      "CRL \"$t->{dir}/password\" has no CRL in it" ],
+    [ policy => "crl ca.crl; # here\ncrl another.crl;",
+      "\"$t->{dir}/another.crl\" cannot be used: that of \"CN=another\" is "
+      . 'signed by no CA that is known here or stands in the file' ],
+    [ policy => "crl ca.crl;\ncrl_expired perhaps; # here",
+      'invalid value "perhaps" in "crl_expired"' ],
+    [ policy => "crl ca.crl;\ncrl_expired deny;\ncrl_expired deny; # here",
+      '"crl_expired" is duplicate' ],
+    [ http => "gate_policy other {\ncrl_expired allow;\n} # here",
+      'no "crl" is defined for "crl_expired" in "gate_policy" "other"' ],
+    [ http => "gate_policy other {\ncrl ca.crl;\ncertificate off;\n} # here",
+      '"crl" asks for certificates, but "certificate" is "off"' ],
 
     # quotas
 
@@ -597,6 +617,53 @@ is(warned(conf(server => 'gate off;', verify => 'off')), '0',
    'gate off: no warning');
 is(warned(conf(server => 'gate staff;', verify => $_)), '0',
    "ssl_verify_client $_: no warning") for qw(on optional optional_no_ca);
+
+# servers of one address with other client CAs, and no default server that turns
+# away who does not say which he means
+
+my $differ = 'have different client CAs';
+my %server = map { $_ => <<"END" } qw(ca another);
+    server {
+        listen                  127.0.0.1:%%PORT%% ssl http2;
+        server_name             $_.example;
+        ssl_certificate         %%DIR%%/localhost.pem;
+        ssl_certificate_key     %%DIR%%/localhost.pem;
+        ssl_client_certificate  %%DIR%%/$_.pem;
+        ssl_verify_client       on;
+    }
+END
+my $rejects = <<'END';
+    server {
+        listen                127.0.0.1:%%PORT%% ssl http2 default_server;
+        ssl_reject_handshake  on;
+    }
+END
+
+for ([ 'other client CAs', 1, $server{another}, 'gate staff;' ],
+     [ 'other client CAs, of servers without a gate', 0, $server{another},
+       '' ],
+     [ 'the same client CAs', 0, $server{ca}, 'gate staff;' ],
+     [ 'other client CAs, whom nobody is asked for', 0,
+       $server{another} =~ s/ssl_verify_client +on/ssl_verify_client off/r,
+       'gate staff;' ],
+     [ 'another address', 0, $server{another} =~ s/127\.0\.0\.1/127.0.0.2/r,
+       'gate staff;' ],
+     [ 'a default server that rejects', 0, "$server{another}$rejects",
+       'gate staff;' ])
+{
+    my ($what, $warned, $http, $server) = @$_;
+
+    my ($code, $said) = $t->nginx_t(conf(http => $http, server => $server));
+
+    is(scalar(() = $said =~ /\[warn\] \S+ servers of "127\.0\.0\.1:\d+" $differ/g),
+       $warned, "servers of one address: $what") or diag($said);
+    is($code, 0, 'and nginx takes it');
+}
+
+$t->write_file('ca.crl', $t->crl('ca', after => time - 10));
+like(($t->nginx_t(conf(policy => 'crl ca.crl;')))[1],
+     qr/\[warn\] .*the CRL of "CN=ca" in "\S+ca\.crl" has expired/,
+     'a CRL that has expired: a warning');
 
 $t->done;
 

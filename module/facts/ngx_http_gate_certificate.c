@@ -10,6 +10,7 @@
 #include <ngx_core.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include "gate_time.h"
 #include "ngx_http_gate_certificate.h"
 
 
@@ -95,11 +96,8 @@ ngx_http_gate_certificate_fill(ngx_pool_t *pool, X509 *x509,
         return NGX_OK;
     }
 
-    if (ngx_http_gate_chain_time(X509_get0_notBefore(x509), &cert->not_before)
-        != NGX_OK
-        || ngx_http_gate_chain_time(X509_get0_notAfter(x509),
-                                    &cert->not_after)
-           != NGX_OK)
+    if (gate_time_read(X509_get0_notBefore(x509), &cert->not_before) != 0
+        || gate_time_read(X509_get0_notAfter(x509), &cert->not_after) != 0)
     {
         cert->error = "malformed validity";
         return NGX_OK;

@@ -8,6 +8,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include "gate_time.h"
 #include "ngx_http_gate_chain.h"
 
 
@@ -115,6 +116,7 @@ ngx_http_gate_chain_keep(ngx_pool_t *pool, STACK_OF(X509) *certs,
     cln->data = certs;
 
     chain->certs = certs;
+    chain->pool = pool;
     chain->memos = NULL;
 
     ngx_http_gate_chain_times(chain);
@@ -145,10 +147,8 @@ ngx_http_gate_chain_times(ngx_http_gate_chain_t *chain)
     for (i = 0; i < sk_X509_num(chain->certs); i++) {
         x509 = sk_X509_value(chain->certs, i);
 
-        if (ngx_http_gate_chain_time(X509_get0_notBefore(x509), &begin)
-            != NGX_OK
-            || ngx_http_gate_chain_time(X509_get0_notAfter(x509), &end)
-               != NGX_OK)
+        if (gate_time_read(X509_get0_notBefore(x509), &begin) != 0
+            || gate_time_read(X509_get0_notAfter(x509), &end) != 0)
         {
             chain->end = 0;
             return;
@@ -157,19 +157,4 @@ ngx_http_gate_chain_times(ngx_http_gate_chain_t *chain)
         chain->begin = ngx_max(chain->begin, begin);
         chain->end = ngx_min(chain->end, end);
     }
-}
-
-
-ngx_int_t
-ngx_http_gate_chain_time(const ASN1_TIME *time, time_t *sec)
-{
-    struct tm  tm;
-
-    if (time == NULL || ASN1_TIME_to_tm(time, &tm) == 0) {
-        return NGX_DECLINED;
-    }
-
-    *sec = timegm(&tm);
-
-    return (*sec == (time_t) -1) ? NGX_DECLINED : NGX_OK;
 }

@@ -22,6 +22,7 @@ typedef struct {
                                                the anchor last; NULL: none */
     time_t                     begin;       /* valid from, all of them */
     time_t                     end;
+    ngx_pool_t                *pool;        /* that it lives in */
     ngx_http_gate_crl_memo_t  *memos;
 } ngx_http_gate_chain_t;
 
@@ -44,9 +45,6 @@ ngx_int_t ngx_http_gate_chain_read(ngx_connection_t *c, SSL_CTX *ctx,
 ngx_int_t ngx_http_gate_chain_verify(ngx_pool_t *pool, X509_STORE *store,
     const X509_VERIFY_PARAM *param, int level, X509 *x509,
     STACK_OF(X509) *others, ngx_http_gate_chain_t *chain, const char **error);
-
-/* A time of a certificate or CRL, seconds since the epoch, or NGX_DECLINED. */
-ngx_int_t ngx_http_gate_chain_time(const ASN1_TIME *time, time_t *sec);
 
 
 #endif /* NGX_HTTP_GATE_CHAIN_H_INCLUDED */

@@ -12,6 +12,9 @@ static gate_fault_e gate_certificate_shown(const gate_policy_t *policy,
 static gate_fault_e gate_certificate_papers(
     const gate_certificate_rules_t *rules,
     const gate_certificate_facts_t *facts);
+static gate_fault_e gate_certificate_crl(
+    const gate_certificate_rules_t *rules,
+    const gate_certificate_facts_t *facts);
 static int gate_certificate_key(const gate_certificate_rules_t *rules,
     const gate_certificate_facts_t *facts);
 
@@ -54,8 +57,16 @@ static gate_fault_e
 gate_certificate_papers(const gate_certificate_rules_t *rules,
     const gate_certificate_facts_t *facts)
 {
+    gate_fault_e  fault;
+
     if (rules->issuer && !facts->issuer) {
         return GATE_FAULT_ISSUER;
+    }
+
+    fault = gate_certificate_crl(rules, facts);
+
+    if (fault != GATE_FAULT_NONE) {
+        return fault;
     }
 
     if (rules->registered && !facts->registered) {
@@ -75,6 +86,33 @@ gate_certificate_papers(const gate_certificate_rules_t *rules,
     }
 
     return GATE_FAULT_NONE;
+}
+
+
+/* what no CRL says is as bad as what none says any more */
+
+static gate_fault_e
+gate_certificate_crl(const gate_certificate_rules_t *rules,
+    const gate_certificate_facts_t *facts)
+{
+    if (!rules->crl) {
+        return GATE_FAULT_NONE;
+    }
+
+    switch (facts->crl) {
+
+    case GATE_CRL_GOOD:
+        return GATE_FAULT_NONE;
+
+    case GATE_CRL_EXPIRED:
+        return rules->expired ? GATE_FAULT_NONE : GATE_FAULT_CRL_EXPIRED;
+
+    case GATE_CRL_REVOKED:
+        return GATE_FAULT_REVOKED;
+
+    default: /* GATE_CRL_MISSING, GATE_CRL_UNKNOWN */
+        return GATE_FAULT_CRL_MISSING;
+    }
 }
 
 
@@ -99,6 +137,11 @@ gate_fault_reason(gate_fault_e fault)
     case GATE_FAULT_ISSUER:
         return GATE_REASON_ISSUER;
 
+    case GATE_FAULT_REVOKED:
+    case GATE_FAULT_CRL_MISSING:
+    case GATE_FAULT_CRL_EXPIRED:
+        return GATE_REASON_REVOKED;
+
     default:
         return GATE_REASON_CERTIFICATE;
     }
@@ -113,6 +156,9 @@ gate_fault_name(gate_fault_e fault)
         "there is none",
         "not valid",
         "another issuer",
+        "revoked",
+        "no CRL of an issuer",
+        "the CRL has expired",
         "not registered",
         "not for this purpose",
         "key too weak",

@@ -318,7 +318,7 @@ const char *
 gate_reason_name(gate_reason_e reason)
 {
     static const char *const  names[GATE_REASONS] = {
-        "", "certificate", "issuer", "require", "country",
+        "", "certificate", "issuer", "revoked", "require", "country",
         "anonymous_network", "unusual_country", "speed", "quota",
         "unavailable"
     };

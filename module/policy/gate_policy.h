@@ -47,6 +47,17 @@ typedef enum {
 } gate_key_e;
 
 
+/* what the newest CRLs say of a chain, the worst of it */
+
+typedef enum {
+    GATE_CRL_UNKNOWN = 0,           /* not looked at */
+    GATE_CRL_GOOD,
+    GATE_CRL_EXPIRED,               /* as good as it was */
+    GATE_CRL_MISSING,               /* of an issuer there is none */
+    GATE_CRL_REVOKED
+} gate_crl_e;
+
+
 /* what else is true of a certificate that is VALID */
 
 typedef struct {
@@ -56,6 +67,7 @@ typedef struct {
     gate_key_e               key;
     unsigned                 bits;
     int64_t                  age;           /* seconds since it began */
+    gate_crl_e               crl;
 } gate_certificate_facts_t;
 
 
@@ -66,6 +78,8 @@ typedef struct {
     unsigned                 key:1;
     unsigned                 bits[GATE_KEYS];   /* fewest; 0: no such key */
     int64_t                  age;           /* seconds, the most; 0: any */
+    unsigned                 crl:1;         /* it must not be revoked */
+    unsigned                 expired:1;     /* a CRL that has may say so */
 } gate_certificate_rules_t;
 
 
@@ -249,6 +263,7 @@ typedef enum {
     GATE_REASON_NONE = 0,
     GATE_REASON_CERTIFICATE,
     GATE_REASON_ISSUER,
+    GATE_REASON_REVOKED,
     GATE_REASON_REQUIRE,
     GATE_REASON_COUNTRY,
     GATE_REASON_ANONYMOUS_NETWORK,
@@ -267,6 +282,9 @@ typedef enum {
     GATE_FAULT_MISSING,
     GATE_FAULT_INVALID,             /* not verified, or not valid now */
     GATE_FAULT_ISSUER,
+    GATE_FAULT_REVOKED,
+    GATE_FAULT_CRL_MISSING,
+    GATE_FAULT_CRL_EXPIRED,
     GATE_FAULT_UNREGISTERED,
     GATE_FAULT_PURPOSE,
     GATE_FAULT_KEY,

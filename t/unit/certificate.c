@@ -24,8 +24,10 @@ static gate_policy_t  policy;
 static int
 setup(void **state)
 {
-    gate_certificate_facts_t  papers = { 1, 1, 1, GATE_KEY_RSA, 2048, 86400 };
-    gate_certificate_rules_t  rules = { 1, 1, 1, 1, { 0, 2048, 256 }, 86400 };
+    gate_certificate_facts_t  papers = { 1, 1, 1, GATE_KEY_RSA, 2048, 86400,
+                                         GATE_CRL_GOOD };
+    gate_certificate_rules_t  rules = { 1, 1, 1, 1, { 0, 2048, 256 }, 86400,
+                                        1, 0 };
 
     (void) state;
 
@@ -118,6 +120,15 @@ each_rule_has_its_fault(void **state)
     facts.papers.registered = 0;
     fault_is(GATE_FAULT_UNREGISTERED, "not registered");
 
+    facts.papers.crl = GATE_CRL_EXPIRED;
+    fault_is(GATE_FAULT_CRL_EXPIRED, "the CRL has expired");
+
+    facts.papers.crl = GATE_CRL_MISSING;
+    fault_is(GATE_FAULT_CRL_MISSING, "no CRL of an issuer");
+
+    facts.papers.crl = GATE_CRL_REVOKED;
+    fault_is(GATE_FAULT_REVOKED, "revoked");
+
     facts.papers.issuer = 0;
     fault_is(GATE_FAULT_ISSUER, "another issuer");
 }
@@ -183,16 +194,52 @@ who_has_no_name_is_told_so_last(void **state)
 
 
 static void
-an_issuer_is_a_reason_of_its_own(void **state)
+an_expired_crl_is_taken_at_its_word_where_the_policy_says_so(void **state)
 {
-    gate_fault_e  fault;
+    (void) state;
+
+    policy.papers.expired = 1;
+
+    facts.papers.crl = GATE_CRL_EXPIRED;
+    fault_is(GATE_FAULT_NONE, "");
+
+    facts.papers.crl = GATE_CRL_REVOKED;
+    fault_is(GATE_FAULT_REVOKED, "revoked");
+
+    facts.papers.crl = GATE_CRL_MISSING;
+    fault_is(GATE_FAULT_CRL_MISSING, "no CRL of an issuer");
+}
+
+
+static void
+who_was_not_looked_up_in_any_crl_is_not_good(void **state)
+{
+    (void) state;
+
+    facts.papers.crl = GATE_CRL_UNKNOWN;
+    fault_is(GATE_FAULT_CRL_MISSING, "no CRL of an issuer");
+
+    policy.papers.crl = 0;
+    fault_is(GATE_FAULT_NONE, "");
+}
+
+
+static void
+issuer_and_revocation_are_reasons_of_their_own(void **state)
+{
+    gate_fault_e   fault;
+    gate_reason_e  reason;
 
     (void) state;
 
     for (fault = GATE_FAULT_MISSING; fault < GATE_FAULTS; fault++) {
-        assert_int_equal(gate_fault_reason(fault),
-                         fault == GATE_FAULT_ISSUER
-                         ? GATE_REASON_ISSUER : GATE_REASON_CERTIFICATE);
+        reason = fault == GATE_FAULT_ISSUER ? GATE_REASON_ISSUER
+                 : fault == GATE_FAULT_REVOKED
+                   || fault == GATE_FAULT_CRL_MISSING
+                   || fault == GATE_FAULT_CRL_EXPIRED
+                   ? GATE_REASON_REVOKED : GATE_REASON_CERTIFICATE;
+
+        assert_int_equal(gate_fault_reason(fault), reason);
         assert_string_not_equal(gate_fault_name(fault), "");
     }
 
@@ -217,7 +264,13 @@ main(void)
         cmocka_unit_test_setup(a_kind_of_key_that_is_not_named_is_refused,
                                setup),
         cmocka_unit_test_setup(who_has_no_name_is_told_so_last, setup),
-        cmocka_unit_test_setup(an_issuer_is_a_reason_of_its_own, setup)
+        cmocka_unit_test_setup(
+            an_expired_crl_is_taken_at_its_word_where_the_policy_says_so,
+            setup),
+        cmocka_unit_test_setup(who_was_not_looked_up_in_any_crl_is_not_good,
+                               setup),
+        cmocka_unit_test_setup(issuer_and_revocation_are_reasons_of_their_own,
+                               setup)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,21 +160,58 @@ sub certificate {
     return "$dir/$name.pem";
 }
 
+# by => 'name' of the CA that signs it, extra => "lines of the extensions"
+
 sub ca {
-    my ($self, $name) = @_;
+    my ($self, $name, %o) = @_;
 
     my $dir = $self->{dir};
 
     $self->write_file("$name.cnf", join "\n",
         '[req]', 'prompt = no', 'distinguished_name = dn',
         '[dn]', "CN = $name", '[ext]', 'basicConstraints = critical,CA:TRUE',
-        '');
+        $o{extra} // (), '');
     $self->openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt',
                    'ec_paramgen_curve:P-256', '-nodes', '-days', 30,
                    '-config', "$dir/$name.cnf", '-extensions', 'ext',
-                   '-keyout', "$dir/$name.key", '-out', "$dir/$name.pem");
+                   '-keyout', "$dir/$name.key", '-out', "$dir/$name.pem",
+                   $o{by} ? ('-CA', "$dir/$o{by}.pem",
+                             '-CAkey', "$dir/$o{by}.key") : ());
 
     return "$dir/$name.pem";
+}
+
+# The serial number of a certificate or a CA, as bytes.
+
+sub serial {
+    my ($self, $name) = @_;
+
+    my $file = -e "$self->{dir}/$name.crt" ? "$name.crt" : "$name.pem";
+
+    return qx(openssl x509 -noout -serial -in $self->{dir}/$file)
+           =~ /=([0-9A-F]+)/ ? pack 'H*', $1 : die "$name: no serial number";
+}
+
+# A CRL of a CA, PEM if not der => 1; its text.  Test::Gate::Forged says what it
+# may have in it; "revoked" names certificates here.
+
+sub crl {
+    my ($self, $ca, %o) = @_;
+
+    my $dir = $self->{dir};
+
+    $o{serials} = [ @{ $o{serials} // [] },
+                    map { $self->serial($_) } @{ $o{revoked} // [] } ];
+
+    my $der = Test::Gate::Forged::crl(ca => $ca, %o, sign => sub {
+        my $file = $self->write_file('forged.tbs', $_[0]);
+        my $key = $o{key} // $ca;
+        $self->openssl('dgst', '-sha256', '-sign', "$dir/$key.key",
+                       '-out', "$file.signature", $file);
+        return $self->read_file("$file.signature");
+    });
+
+    return $o{der} ? $der : Test::Gate::Forged::pem($der, 'X509 CRL');
 }
 
 # A certificate of the CA with names as they are given, in "name.pem":

@@ -1,7 +1,7 @@
 package Test::Gate::Forged;
 
-# Certificates written byte by byte and signed by a test's CA, with names that
-# no honest tool would put in.
+# Certificates and CRLs written byte by byte and signed by a test's CA, with
+# names and more that no honest tool would put in.
 
 use strict;
 use warnings;
@@ -51,6 +51,47 @@ sub certificate {
                    der(0x03, "\0", $o{sign}->($tbs))));
 }
 
+# ca, serials => [ 'bytes', ... ], before and after (undef: not said) in epoch
+# seconds, extensions and those of each entry => [ [ 'OID, DER', critical,
+# 'bytes' ], ... ]; the rest is a function that signs
+
+sub crl {
+    my (%o) = @_;
+
+    my $now = time;
+    my $revoked = date($now - 60);
+    my $entry = extensions($o{entry});
+
+    my @entries = map {
+        der(0x30, der(0x02, ord $_ > 127 ? "\0$_" : $_), $revoked, $entry)
+    } @{ $o{serials} // [] };
+    my $extensions = extensions($o{extensions});
+
+    my $tbs = der(0x30,
+                  der(0x02, "\1"),
+                  $ecdsa_sha256,
+                  name([ cn => 'utf8', $o{ca} ]),
+                  date($o{before} // $now - 60),
+                  exists $o{after} && !defined $o{after}
+                      ? () : date($o{after} // $now + 86400),
+                  @entries ? der(0x30, @entries) : (),
+                  $extensions ? der(0xa0, $extensions) : ());
+
+    return der(0x30, $tbs, $ecdsa_sha256,
+               der(0x03, "\0", $o{sign}->($tbs)));
+}
+
+sub extensions {
+    my ($list) = @_;
+
+    return '' unless $list && @$list;
+
+    return der(0x30, map {
+        my ($oid, $critical, $bytes) = @$_;
+        der(0x30, $oid, $critical ? "\1\1\xff" : (), der(0x04, $bytes))
+    } @$list);
+}
+
 sub der {
     my ($tag, @content) = @_;
 
@@ -87,10 +128,12 @@ sub date {
 }
 
 sub pem {
-    my ($der) = @_;
+    my ($der, $what) = @_;
 
-    return "-----BEGIN CERTIFICATE-----\n" . encode_base64($der)
-           . "-----END CERTIFICATE-----\n";
+    $what //= 'CERTIFICATE';
+
+    return "-----BEGIN $what-----\n" . encode_base64($der)
+           . "-----END $what-----\n";
 }
 
 1;
