@@ -223,34 +223,49 @@ ngx_http_gate_variable_reason(ngx_http_request_t *r,
 
 
 /*
- * A certificate that does not verify, or none where nginx itself requires one,
- * is answered by nginx before any phase, in the place that the server's own
- * level is.
+ * What nginx itself answers before any phase, to the client's certificate: 495,
+ * 496 and 497, which are 400 unless "error_page" says otherwise.  In what place
+ * the request would have come to is not known then, so that of the server as a
+ * whole tells.
  */
 
 static ngx_uint_t
 ngx_http_gate_variable_refused_early(ngx_http_request_t *r)
 {
+    long                          rc;
+    const char                   *error;
+    ngx_connection_t             *c;
     ngx_http_ssl_srv_conf_t      *sscf;
-    ngx_http_gate_loc_conf_t     *glcf;
+    ngx_http_gate_srv_conf_t     *gscf;
     ngx_http_gate_certificate_t  *cert;
 
-    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+    c = r->connection;
+    gscf = ngx_http_get_module_srv_conf(r, ngx_http_gate_module);
+    sscf = ngx_http_get_module_srv_conf(r, ngx_http_ssl_module);
 
-    if (glcf->policy == NULL || r->connection->ssl == NULL
-        || r->main->phase_handler
-        || r->main->err_status != NGX_HTTP_BAD_REQUEST)
-    {
+    if (!gscf->gated || !r->http_connection->ssl) {
+        return 0;
+    }
+
+    if (c->ssl == NULL) {
+        return 1;
+    }
+
+    if (!sscf->verify) {
         return 0;
     }
 
     cert = ngx_http_gate_peer_certificate(r);
-    sscf = ngx_http_get_module_srv_conf(r, ngx_http_ssl_module);
 
-    return cert
-           && (cert->state == GATE_CERTIFICATE_INVALID
-               || (cert->state == GATE_CERTIFICATE_NONE
-                   && sscf->verify == 1));
+    if (cert == NULL || cert->state == GATE_CERTIFICATE_NONE) {
+        return sscf->verify == 1;
+    }
+
+    rc = SSL_get_verify_result(c->ssl->connection);
+
+    return (rc != X509_V_OK
+            && (sscf->verify != 3 || !ngx_ssl_verify_error_optional(rc)))
+           || ngx_ssl_ocsp_get_status(c, &error) != NGX_OK;
 }
 
 
