@@ -762,15 +762,30 @@ ngx_http_gate_meter_count(ngx_http_gate_ctx_t *ctx)
 static uint64_t
 ngx_http_gate_meter_unsent(ngx_http_request_t *r)
 {
-    uint64_t      unsent;
-    ngx_chain_t  *cl;
+    uint64_t           unsent;
+    ngx_buf_t         *b;
+    ngx_chain_t       *cl;
+    ngx_connection_t  *c;
 
     unsent = 0;
+    c = r->connection;
 
     for (cl = r->out; cl; cl = cl->next) {
         if (cl->buf->tag != (ngx_buf_tag_t) &ngx_http_chunked_filter_module) {
             unsent += ngx_buf_size(cl->buf);
         }
+    }
+
+    /* what TLS has gathered to write; of streams, or chunks, it is not known */
+
+    if (c->ssl && c->ssl->buf && !r->chunked
+#if (NGX_HTTP_V2)
+        && r->stream == NULL
+#endif
+       )
+    {
+        b = c->ssl->buf;
+        unsent += b->last - b->pos;
     }
 
     return unsent;
