@@ -17,6 +17,7 @@
  *   hold      what one request took of a credit
  *   draw      to ask the ledger for credit
  *   settle    to give it back what was not spent
+ *   usage     what a user took of a project on one day
  *   habit     on which days a user was in a country; or where he was last
  */
 
@@ -137,6 +138,7 @@ typedef struct {
     ngx_http_gate_geo_t         *geo;       /* NULL: no database */
     ngx_http_gate_redis_conf_t  *redis;     /* NULL: the zone is the ledger */
     ngx_str_t                    prefix;
+    time_t                       usage_keep;    /* seconds; 0: off */
     ngx_int_t                    event;     /* index of $request_id */
     ngx_http_gate_ledger_t      *ledger;    /* this worker's */
     ngx_http_gate_drops_t       *drops;     /* NULL: nobody is dropped */
@@ -144,6 +146,7 @@ typedef struct {
     unsigned                     metrics:1; /* or tells metrics */
     unsigned                     admin:1;   /* or is for administrators */
     unsigned                     dropping:1;    /* some server drops */
+    unsigned                     usage:1;   /* some policy has any, kept */
 } ngx_http_gate_main_conf_t;
 
 
@@ -233,6 +236,7 @@ struct ngx_http_gate_ctx_s {
     ngx_uint_t                   journeys;  /* questions for them */
 
     uint64_t                     charged;   /* bytes passed on */
+    ngx_http_gate_usage_t        usage;     /* what it adds to it */
 
     unsigned                     judged:1;
     unsigned                     dry_run:1;     /* refused, had it not been */

@@ -14,6 +14,7 @@
 #include "ngx_http_gate_peer.h"
 #include "ngx_http_gate_project.h"
 #include "ngx_http_gate_quota.h"
+#include "ngx_http_gate_tally.h"
 #include "ngx_http_gate_trust.h"
 
 
@@ -329,6 +330,10 @@ ngx_http_gate_access_judge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         ctx->dry_run = 1;
     }
 
+    if (ngx_http_gate_tally_open(ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     switch (ngx_http_gate_quota_take(ctx, ngx_http_gate_access_bytes(r), 1)) {
 
     case NGX_OK:
@@ -414,6 +419,7 @@ ngx_http_gate_access_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     ngx_http_gate_access_arrive(r, ctx);
     ngx_http_gate_quota_use(ctx, 0, 1);
+    ngx_http_gate_tally_pass(ctx);
 
     ngx_http_gate_access_note(r, ctx);
     ngx_http_gate_access_notice(r, ctx);

@@ -12,6 +12,7 @@
 #include "ngx_http_gate_familiar.h"
 #include "ngx_http_gate_journey.h"
 #include "ngx_http_gate_metrics.h"
+#include "ngx_http_gate_tally.h"
 
 #include <ngx_http_ssl_module.h>
 
@@ -97,8 +98,10 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
                   || policies[i]->rules.journey.mode != GATE_MODE_OFF;
     }
 
+    ngx_http_gate_tally_init(gmcf);
+
     if (gmcf->kinds.nelts == 0 && !habits && !gmcf->metrics
-        && !gmcf->admin)
+        && !gmcf->admin && !gmcf->usage)
     {
         return NGX_CONF_OK;
     }

@@ -5,6 +5,8 @@
 
 #include "ngx_http_gate_conf.h"
 
+#include "ngx_http_gate_usage.h"
+
 
 /* a password file is a line, not a document */
 #define NGX_HTTP_GATE_PASSWORD      4096
@@ -31,6 +33,8 @@ static char *ngx_http_gate_conf_password(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_gate_conf_prefix(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_gate_conf_usage_keep(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 
 
 static ngx_command_t  ngx_http_gate_redis_commands[] = {
@@ -68,6 +72,11 @@ static ngx_command_t  ngx_http_gate_redis_commands[] = {
     { ngx_string("prefix"),
       NGX_CONF_TAKE1,
       ngx_http_gate_conf_prefix,
+      0, 0, NULL },
+
+    { ngx_string("usage_keep"),
+      NGX_CONF_TAKE1,
+      ngx_http_gate_conf_usage_keep,
       0, 0, NULL },
 
     { ngx_string("connect_timeout"),
@@ -147,6 +156,7 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     gmcf->redis = redis;
+    gmcf->usage_keep = NGX_CONF_UNSET;
 
     redis->link.connect_timeout = NGX_CONF_UNSET_MSEC;
     redis->link.timeout = NGX_CONF_UNSET_MSEC;
@@ -182,6 +192,8 @@ ngx_http_gate_conf_redis(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     if (gmcf->prefix.data == NULL) {
         ngx_str_set(&gmcf->prefix, "gate");
     }
+
+    ngx_conf_init_value(gmcf->usage_keep, NGX_HTTP_GATE_USAGE_KEEP);
 
     if (redis->ssl) {
         ngx_conf_init_value(redis->link.ssl_verify, 1);
@@ -562,6 +574,45 @@ ngx_http_gate_conf_prefix(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     gmcf->prefix = value[1];
+
+    return NGX_CONF_OK;
+}
+
+
+/* days of what users took; in seconds */
+
+static char *
+ngx_http_gate_conf_usage_keep(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    time_t                      keep;
+    ngx_str_t                  *value;
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
+
+    if (gmcf->usage_keep != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        gmcf->usage_keep = 0;
+        return NGX_CONF_OK;
+    }
+
+    keep = ngx_parse_time(&value[1], 1);
+
+    if (keep < NGX_HTTP_GATE_USAGE_KEEP_MIN
+        || keep > NGX_HTTP_GATE_USAGE_KEEP_MAX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid usage_keep \"%V\" of \"gate_redis\": "
+                           "it may be from 1d to 10y, or off", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    gmcf->usage_keep = keep;
 
     return NGX_CONF_OK;
 }

@@ -12,6 +12,7 @@
 #include "ngx_http_gate_familiar.h"
 #include "ngx_http_gate_last.h"
 #include "ngx_http_gate_quota.h"
+#include "ngx_http_gate_tally.h"
 
 
 /* a bit of c->buffered that no filter of nginx has */
@@ -326,6 +327,8 @@ ngx_http_gate_meter_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *first,
     }
 
     first->added = NULL;
+
+    ngx_http_gate_tally_add(ctxs[0], ctxs[1], size);
 
     ngx_http_gate_meter_charge(r, ctxs[0], size);
     ngx_http_gate_meter_charge(r, ctxs[1], size);
@@ -705,7 +708,9 @@ ngx_http_gate_meter_cleanup(void *data)
         ngx_http_gate_quota_unuse(ctx, ctx->charged - left, 0);
     }
 
+    ngx_http_gate_tally_end(ctx, left);
     ngx_http_gate_quota_close(ctx);
+    ngx_http_gate_tally_close(ctx);
     ngx_http_gate_familiar_close(ctx);
 
     if (ctx->main->zone && ctx->judged) {

@@ -247,7 +247,8 @@ ngx_http_gate_init_process(ngx_cycle_t *cycle)
     ngx_http_gate_zone_serve(gmcf->zone);
 
     gmcf->ledger = ngx_http_gate_ledger_create(cycle, gmcf->zone, gmcf->redis,
-                                               &gmcf->prefix);
+                                               &gmcf->prefix,
+                                               gmcf->usage_keep);
 
     return gmcf->ledger ? NGX_OK : NGX_ERROR;
 }

@@ -9,6 +9,7 @@
 
 #include "ngx_http_gate_conf.h"
 #include "ngx_http_gate_log.h"
+#include "ngx_http_gate_tally.h"
 
 
 /* answers a request may wait for before it gives up */
@@ -263,16 +264,19 @@ static ngx_int_t
 ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     uint64_t requests, uint64_t borrow, ngx_http_gate_account_t **failed)
 {
-    ngx_uint_t                i;
+    ngx_uint_t                i, last;
     ngx_http_gate_account_t  *account;
 
     for (i = 0; i < ctx->policy->ngroups; i++) {
         account = &ctx->accounts[i];
+        last = i == ctx->policy->ngroups - 1;
 
         ngx_http_gate_quota_need(account, bytes, requests);
 
         if (ngx_http_gate_zone_take(ctx->main->zone, account, borrow,
-                              &ctx->facts.quotas[i * NGX_HTTP_GATE_QUOTAS])
+                              &ctx->facts.quotas[i * NGX_HTTP_GATE_QUOTAS],
+                                    last ? ngx_http_gate_tally_usage(ctx)
+                                         : NULL)
             != NGX_OK)
         {
             *failed = account;
@@ -449,6 +453,7 @@ ngx_http_gate_quota_close(ngx_http_gate_ctx_t *ctx)
     ngx_http_gate_ledger_cancel(&ctx->waiter);
 
     for (i = 0; ctx->accounts && i < ctx->policy->ngroups; i++) {
-        ngx_http_gate_ledger_give(ctx->main->ledger, &ctx->accounts[i]);
+        ngx_http_gate_ledger_give(ctx->main->ledger, &ctx->accounts[i],
+                                  &ctx->usage);
     }
 }

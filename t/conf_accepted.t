@@ -148,6 +148,8 @@ accepted(redis => $_)
         "server unix:/a;\npassword_file password;\nusername gate;",
         "server unix:/a;\nconnect_timeout 250ms;\ntimeout 1m;",
         "server unix:/a;\ndatabase 15;\nprefix a:b/c-d;",
+        (map { "server unix:/a;\nusage_keep $_;" }
+             qw(off 1d 86400 24h 90d 400d 10y)),
         "server unix:/a;\nprefix " . 'x' x 128 . ';';
 
 # the flat directives

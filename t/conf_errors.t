@@ -81,8 +81,8 @@ my @faults = (
       'invalid number of arguments in "lease"' ],
     (map { ([ redis => "$_;", qq(invalid number of arguments in "$_") ],
             [ redis => "$_ 1 2;", qq(invalid number of arguments in "$_") ]) }
-         qw(server username password_file database prefix connect_timeout
-            timeout)),
+         qw(server username password_file database prefix usage_keep
+            connect_timeout timeout)),
     (map { ([ http => "$_;", qq(invalid number of arguments in "$_") ],
             [ http => "$_ 1 2;", qq(invalid number of arguments in "$_") ]) }
          qw(gate gate_dry_run gate_log_level gate_zone)),
@@ -108,6 +108,7 @@ my @faults = (
     (map { [ redis => "$_;\n$_; # here", '"' . (split ' ')[0]
                                              . '" is duplicate' ] }
          'username a', 'password_file password', 'database 1', 'prefix gate',
+         'usage_keep 30d', 'usage_keep off',
          'connect_timeout 1s', 'timeout 1s'),
     (map { [ http => "$_;\n$_; # here", '"' . (split ' ')[0]
                                             . '" directive is duplicate' ] }
@@ -386,6 +387,9 @@ my @faults = (
       'invalid port in server "127.0.0.1:65536"' ],
     [ redis => 'server "";', 'in server ""' ],
     [ redis => 'server unix:;', 'in server "unix:"' ],
+    (map { [ redis => "usage_keep $_;", qq(invalid usage_keep "$_" of )
+             . '"gate_redis": it may be from 1d to 10y, or off' ] }
+         qw(0 -1 1s 23h 86399 3651d 11y on 30x 1.5d)),
     (map { [ redis => "prefix $_;", qq(invalid prefix "$_") ] }
          'x' x 129, "caf\xc3\xa9"),
     (map { [ redis => qq(prefix "$_";), qq(invalid prefix "$_") ] }

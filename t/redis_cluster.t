@@ -68,7 +68,7 @@ is_deeply(\%statuses, { 200 => 10_000 }, '10,000 users');
 my $counted = <<'END';
 local n, cursor = 0, '0'
 repeat
-    local page = redis.call('SCAN', cursor, 'MATCH', '*{u[0-9]*', 'COUNT', 1000)
+    local page = redis.call('SCAN', cursor, 'MATCH', '*{u[0-9]*}:counted', 'COUNT', 1000)
     for _, key in ipairs(page[2]) do
         local hash = redis.call('HGETALL', key)
         for i = 1, #hash, 2 do

@@ -50,6 +50,15 @@ ngx_http_gate_cells_create(ngx_slab_pool_t *shpool, size_t size)
 
     ngx_http_gate_habits_init(&cells->habits, p, (uint32_t) n);
 
+    bytes = size / 16;
+
+    p = ngx_slab_alloc(shpool, bytes);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    ngx_http_gate_usages_init(&cells->usages, p, bytes);
+
     shpool->log_nomem = 0;
 
     for (n = size / sizeof(ngx_http_gate_cell_t); n > 15; n -= n / 32 + 1) {
@@ -109,6 +118,8 @@ ngx_http_gate_cells_repair(ngx_http_gate_cells_t *cells)
     ngx_http_gate_cell_t  *cell;
 
     ngx_memzero(cells->buckets, (cells->mask + 1) * sizeof(uint32_t));
+
+    ngx_http_gate_usages_repair(&cells->usages);
 
     cells->free = 0;
     cells->active = 0;

@@ -18,6 +18,7 @@
 #include "ngx_http_gate_documents.h"
 #include "ngx_http_gate_epochs.h"
 #include "ngx_http_gate_habits.h"
+#include "ngx_http_gate_usages.h"
 #include "ngx_http_gate_zone.h"
 
 
@@ -92,6 +93,7 @@ typedef struct {
     ngx_http_gate_counters_t      counters;
     ngx_http_gate_documents_t     documents;
     ngx_http_gate_habits_t        habits;
+    ngx_http_gate_usages_t        usages;
     uint32_t                     *buckets;
     ngx_http_gate_cell_t         *table;    /* cell n is table[n - 1] */
 } ngx_http_gate_cells_t;
@@ -104,8 +106,8 @@ typedef ngx_uint_t (*ngx_http_gate_cells_idle_pt)(void *data,
 
 /*
  * Takes nearly all pages of the pool: an eighth for documents, a 32nd for
- * habits, the others for cells, all free.  size: of the pool's memory.  NULL:
- * it is too small.
+ * habits, a 16th for usage, the others for cells, all free.  size: of the
+ * pool's memory.  NULL: it is too small.
  */
 ngx_http_gate_cells_t *ngx_http_gate_cells_create(ngx_slab_pool_t *shpool,
     size_t size);

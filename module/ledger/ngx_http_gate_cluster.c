@@ -16,7 +16,7 @@
 #define NGX_HTTP_GATE_CLUSTER_TICK   10
 
 /* arguments of a command, and one more */
-#define NGX_HTTP_GATE_CLUSTER_ARGS   256
+#define NGX_HTTP_GATE_CLUSTER_ARGS   1024
 
 /* redirections that are followed at once */
 #define NGX_HTTP_GATE_CLUSTER_HOPS   4

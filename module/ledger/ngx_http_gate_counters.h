@@ -20,6 +20,7 @@ typedef enum {
     NGX_HTTP_GATE_ASKED_BEAT,
     NGX_HTTP_GATE_ASKED_HABIT,
     NGX_HTTP_GATE_ASKED_READ,           /* for an administrator */
+    NGX_HTTP_GATE_ASKED_USAGE,
     NGX_HTTP_GATE_ASKED_KINDS
 } ngx_http_gate_asked_e;
 
@@ -40,6 +41,16 @@ typedef enum {
 } ngx_http_gate_said_e;
 
 
+/* what of usage was lost for want of room */
+
+typedef enum {
+    NGX_HTTP_GATE_DROPPED_BYTES = 0,
+    NGX_HTTP_GATE_DROPPED_REQUESTS,
+    NGX_HTTP_GATE_DROPPED_DOCUMENTS,
+    NGX_HTTP_GATE_DROPPED_KINDS
+} ngx_http_gate_dropped_e;
+
+
 /* upper bounds of the latency's buckets, ms; and one without */
 #define NGX_HTTP_GATE_LATENCIES  { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000 }
 #define NGX_HTTP_GATE_BUCKETS    10
@@ -51,6 +62,7 @@ typedef struct {
     ngx_atomic_t            failed[NGX_HTTP_GATE_FAILED_KINDS];
     ngx_atomic_t            latency[NGX_HTTP_GATE_BUCKETS + 1];
     ngx_atomic_t            latency_ms;     /* their sum */
+    ngx_atomic_t            dropped[NGX_HTTP_GATE_DROPPED_KINDS];
 } ngx_http_gate_counters_t;
 
 

@@ -83,12 +83,11 @@ static void ngx_http_gate_ledger_giving(ngx_http_gate_asking_t *asking,
     ngx_uint_t quota, const u_char *document, uint64_t number);
 static void ngx_http_gate_ledger_given(ngx_http_gate_asking_t *asking);
 static void ngx_http_gate_ledger_unheard(ngx_http_gate_asking_t *asking);
-static void ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger);
 
 
 ngx_http_gate_ledger_t *
 ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
-    ngx_http_gate_redis_conf_t *redis, ngx_str_t *prefix)
+    ngx_http_gate_redis_conf_t *redis, ngx_str_t *prefix, time_t usage_keep)
 {
     ngx_http_gate_ledger_t  *ledger;
 
@@ -115,7 +114,12 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
     ledger->names = ngx_pnalloc(cycle->pool, NGX_HTTP_GATE_SETTLES
                                              * NGX_HTTP_GATE_NAME_MAX);
 
-    if (ledger->idle == NULL || ledger->names == NULL) {
+    ledger->usage_keep = usage_keep;
+    ledger->flush = ngx_http_gate_flush_create(cycle->pool, ledger);
+
+    if (ledger->idle == NULL || ledger->names == NULL
+        || ledger->flush == NULL)
+    {
         return NULL;
     }
 
@@ -209,9 +213,9 @@ ngx_http_gate_ledger_ahead(ngx_http_gate_ledger_t *ledger,
 
 void
 ngx_http_gate_ledger_give(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_account_t *account)
+    ngx_http_gate_account_t *account, ngx_http_gate_usage_t *usage)
 {
-    ngx_http_gate_zone_give(ledger->zone, account);
+    ngx_http_gate_zone_give(ledger->zone, account, usage);
 
     if (account->kind->documents && ledger->redis) {
         ngx_http_gate_ledger_give_back(ledger, account);
@@ -274,7 +278,7 @@ ngx_http_gate_ledger_giving(ngx_http_gate_asking_t *asking, ngx_uint_t quota,
 
 /* a worker that is leaving settles what became idle a moment ago */
 
-static void
+void
 ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger)
 {
     if (ngx_exiting && ledger->redis && !ledger->sweep.timer_set
@@ -847,7 +851,7 @@ ngx_http_gate_ledger_unheard(ngx_http_gate_asking_t *asking)
 static void
 ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev)
 {
-    ngx_uint_t               n, hurry;
+    ngx_uint_t               n, usage, hurry;
     ngx_http_gate_ledger_t  *ledger;
 
     ledger = ev->data;
@@ -863,6 +867,7 @@ ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev)
     }
 
     n = ngx_http_gate_ledger_settle(ledger, ngx_exiting);
+    usage = ngx_http_gate_ledger_usage(ledger, ngx_exiting);
 
     if (!ngx_exiting) {
         hurry = ngx_http_gate_zone_restating(ledger->zone)
@@ -872,13 +877,21 @@ ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev)
         return;
     }
 
-    if (n && ++ledger->farewell < NGX_HTTP_GATE_FAREWELL) {
+    if ((n || usage) && ++ledger->farewell < NGX_HTTP_GATE_FAREWELL) {
         ngx_add_timer(ev, NGX_HTTP_GATE_SWEEP);
+        return;
+    }
 
-    } else if (n) {
+    if (n) {
         ngx_log_error(NGX_LOG_WARN, ledger->log, 0,
                       "gate: credit of %ui accounts could not be given back",
                       n);
+    }
+
+    if (usage) {
+        ngx_log_error(NGX_LOG_WARN, ledger->log, 0,
+                      "gate: usage of %ui users and projects could not be "
+                      "written down", usage);
     }
 }
 

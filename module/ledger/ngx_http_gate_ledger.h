@@ -58,11 +58,12 @@ typedef struct {
 
 /*
  * Once per worker.  redis NULL: no ledger but the zone's.  prefix begins the
- * keys.  The sweep that settles idle accounts starts here.  NULL: no memory.
+ * keys.  usage_keep: seconds.  The sweep that settles idle accounts, and tells
+ * of usage, starts here.  NULL: no memory.
  */
 ngx_http_gate_ledger_t *ngx_http_gate_ledger_create(ngx_cycle_t *cycle,
     ngx_http_gate_zone_t *zone, ngx_http_gate_redis_conf_t *redis,
-    ngx_str_t *prefix);
+    ngx_str_t *prefix, time_t usage_keep);
 
 /*
  * Asks for the units waiter->needs[] of an account.  NGX_AGAIN: the handler
@@ -79,9 +80,16 @@ void ngx_http_gate_ledger_cancel(ngx_http_gate_waiter_t *waiter);
 void ngx_http_gate_ledger_ahead(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_account_t *account);
 
-/* Gives back what a request held and did not use. */
+/*
+ * Gives back what a request held and did not use.  A usage that is closing, if
+ * it is not NULL, is counted with it, if the account was entered.
+ */
 void ngx_http_gate_ledger_give(ngx_http_gate_ledger_t *ledger,
-    ngx_http_gate_account_t *account);
+    ngx_http_gate_account_t *account, ngx_http_gate_usage_t *usage);
+
+/* A usage was counted: hurries to tell Redis, or says what is lost. */
+void ngx_http_gate_ledger_used(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_usage_t *usage);
 
 /*
  * Asks what is known of a user in a country, or where he was last, which is

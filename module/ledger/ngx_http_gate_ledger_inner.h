@@ -11,6 +11,9 @@
 #include "ngx_http_gate_script.h"
 
 
+typedef struct ngx_http_gate_flush_s  ngx_http_gate_flush_t;
+
+
 struct ngx_http_gate_ledger_s {
     ngx_http_gate_zone_t         *zone;
     ngx_http_gate_redis_t        *redis;
@@ -32,6 +35,8 @@ struct ngx_http_gate_ledger_s {
     ngx_uint_t                    farewell;
     ngx_http_gate_question_t     *idle;
     u_char                       *names;
+    ngx_http_gate_flush_t        *flush;    /* usage on its way */
+    time_t                        usage_keep;
 };
 
 
@@ -40,6 +45,20 @@ void ngx_http_gate_ledger_sent(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_asked_e asked, ngx_uint_t n);
 void ngx_http_gate_ledger_faulty(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_failed_e failed);
+
+/* Something was given back: a worker that is leaving settles it. */
+void ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger);
+
+/* What tells Redis of usage.  NULL: no memory. */
+ngx_http_gate_flush_t *ngx_http_gate_flush_create(ngx_pool_t *pool,
+    ngx_http_gate_ledger_t *ledger);
+
+/*
+ * Tells Redis of usage, if it is time; all: at once.  Returns, with all, how
+ * many rows it does not know.
+ */
+ngx_uint_t ngx_http_gate_ledger_usage(ngx_http_gate_ledger_t *ledger,
+    ngx_uint_t all);
 
 /* There is a new epoch: logs it, and has all accounts told again. */
 void ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger);

@@ -11,7 +11,7 @@
 
 
 /* arguments of a command */
-#define NGX_HTTP_GATE_LINK_ARGS      256
+#define NGX_HTTP_GATE_LINK_ARGS      1024
 
 /* of what is kept to be sent, and read at once */
 #define NGX_HTTP_GATE_LINK_OUT       (8 * 1024 * 1024)

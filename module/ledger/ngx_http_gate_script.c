@@ -77,7 +77,15 @@ ngx_http_gate_script_init(ngx_http_gate_scripts_t *scripts)
         { sizeof(ngx_http_gate_journey_script) - 1,
           (u_char *) ngx_http_gate_journey_script },
         { sizeof(ngx_http_gate_inspect_script) - 1,
-          (u_char *) ngx_http_gate_inspect_script }
+          (u_char *) ngx_http_gate_inspect_script },
+        { sizeof(ngx_http_gate_usage_user_script) - 1,
+          (u_char *) ngx_http_gate_usage_user_script },
+        { sizeof(ngx_http_gate_usage_project_script) - 1,
+          (u_char *) ngx_http_gate_usage_project_script },
+        { sizeof(ngx_http_gate_usage_top_script) - 1,
+          (u_char *) ngx_http_gate_usage_top_script },
+        { sizeof(ngx_http_gate_usage_read_script) - 1,
+          (u_char *) ngx_http_gate_usage_read_script }
     };
 
     for (i = 0; i < NGX_HTTP_GATE_SCRIPTS; i++) {

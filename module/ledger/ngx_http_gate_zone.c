@@ -201,7 +201,7 @@ ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
 ngx_int_t
 ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
     ngx_http_gate_account_t *account, uint64_t borrow,
-    gate_quota_fact_t *facts)
+    gate_quota_fact_t *facts, ngx_http_gate_usage_t *usage)
 {
     ngx_int_t                 rc;
     ngx_uint_t                i;
@@ -236,6 +236,10 @@ ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
 
         if (!zone->embedded) {
             ngx_http_gate_cells_activate(cells, cell);
+        }
+
+        if (usage) {
+            ngx_http_gate_zone_usage_enter(cells, usage);
         }
     }
 
@@ -449,7 +453,7 @@ ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
 
 void
 ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_account_t *account)
+    ngx_http_gate_account_t *account, ngx_http_gate_usage_t *usage)
 {
     uint32_t                  n;
     ngx_uint_t                i;
@@ -504,6 +508,10 @@ ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
         if (!zone->embedded) {
             ngx_http_gate_cells_activate(cells, cell);
         }
+    }
+
+    if (usage && usage->closing) {
+        ngx_http_gate_zone_usage_close(cells, usage);
     }
 
     ngx_http_gate_zone_unlock(zone);

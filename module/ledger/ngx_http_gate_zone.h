@@ -22,6 +22,7 @@
 #include "ngx_http_gate_documents.h"
 #include "ngx_http_gate_counters.h"
 #include "ngx_http_gate_habits.h"
+#include "ngx_http_gate_usages.h"
 
 
 /* quotas of one account */
@@ -163,6 +164,31 @@ typedef struct {
 } ngx_http_gate_habit_t;
 
 
+/* what Redis is told of a user, a project and a day */
+
+typedef struct {
+    ngx_str_t                     user;
+    ngx_str_t                     project;
+    ngx_str_t                     documents;    /* digests */
+    int64_t                       bytes;    /* it may be to be taken back */
+    uint32_t                      requests;
+} ngx_http_gate_told_row_t;
+
+
+/* rows of one day; the text is the caller's, NGX_HTTP_GATE_USAGE_TEXT bytes */
+
+typedef struct {
+    u_char                        node[16];
+    uint64_t                      number;
+    uint32_t                      day;      /* since 1970 */
+    ngx_uint_t                    known;    /* what day it is */
+    ngx_uint_t                    nrows;
+    ngx_http_gate_told_row_t      rows[NGX_HTTP_GATE_USAGE_ROWS];
+    uint64_t                      dropped[NGX_HTTP_GATE_DROPPED_KINDS];
+    u_char                       *text;
+} ngx_http_gate_batch_t;
+
+
 typedef struct ngx_http_gate_zone_s  ngx_http_gate_zone_t;
 
 
@@ -193,11 +219,12 @@ void ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
  * them or none.  facts[] tells how each stands.  NGX_OK: all are held.
  * NGX_DECLINED: not.  NGX_BUSY: the zone has no room for this account; each
  * fact is GATE_CREDIT_INVALID.  A quota whose limit is GATE_UNBOUNDED is not
- * counted.  One of documents needs nothing if its document is known.
+ * counted.  One of documents needs nothing if its document is known.  With
+ * NGX_OK the usage, unless it is NULL, has a row from then on.
  */
 ngx_int_t ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
     ngx_http_gate_account_t *account, uint64_t borrow,
-    gate_quota_fact_t *facts);
+    gate_quota_fact_t *facts, ngx_http_gate_usage_t *usage);
 
 /* Gives back needs[] of what was just taken; the account is not left. */
 void ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
@@ -207,10 +234,10 @@ void ngx_http_gate_zone_untake(ngx_http_gate_zone_t *zone,
  * Gives back what the holds have not used; the account is left.  A document
  * that it relied on, and nobody else, is not taken unless the account is sure;
  * account->gives has the number of the question that had it counted, which the
- * ledger must be told.
+ * ledger must be told.  A usage that is closing, if it is not NULL, is counted.
  */
 void ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
-    ngx_http_gate_account_t *account);
+    ngx_http_gate_account_t *account, ngx_http_gate_usage_t *usage);
 
 /*
  * Begins a question: states where the account stands in q->claims, whose
@@ -288,6 +315,55 @@ ngx_uint_t ngx_http_gate_zone_restating(ngx_http_gate_zone_t *zone);
 ngx_uint_t ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone,
     ngx_uint_t all, ngx_http_gate_question_t *questions, ngx_uint_t n,
     u_char *text);
+
+/*
+ * Names the user and the project of a usage as Redis has them; one that is
+ * long or odd is copied.  No project is "#none".  NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_http_gate_zone_usage_name(ngx_http_gate_zone_t *zone,
+    ngx_pool_t *pool, ngx_http_gate_usage_t *usage, const ngx_str_t *user,
+    const ngx_str_t *project);
+
+/* Its document, after its names. */
+void ngx_http_gate_zone_usage_document(ngx_http_gate_usage_t *usage,
+    const ngx_str_t *document);
+
+/*
+ * Adds bytes that leave, or takes back what did not: without the lock, unless
+ * it has lost its row.
+ */
+void ngx_http_gate_zone_usage_add(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_usage_t *usage, int64_t bytes);
+
+/* With a lock of its own: gives it a row or, if it is closing, counts it. */
+void ngx_http_gate_zone_usage_end(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_usage_t *usage);
+
+/* Redis should be told at once.  Is it time to, and does nobody else? */
+void ngx_http_gate_zone_usage_hurry(ngx_http_gate_zone_t *zone);
+ngx_uint_t ngx_http_gate_zone_usage_due(ngx_http_gate_zone_t *zone);
+
+/*
+ * What Redis is to be told next, for so many ms by nobody else.  Without
+ * batch->known the clock must be told first.  NGX_BUSY: somebody else tells.
+ * NGX_DECLINED: it knows all.
+ */
+ngx_int_t ngx_http_gate_zone_usage_take(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_batch_t *batch, ngx_msec_t timeout);
+
+/* For so many ms more.  0: somebody else has told it meanwhile. */
+ngx_uint_t ngx_http_gate_zone_usage_hold(ngx_http_gate_zone_t *zone,
+    const ngx_http_gate_batch_t *batch, ngx_msec_t timeout);
+
+/*
+ * Redis was told, its clock being so many ms ahead of ngx_current_msec; 0: it
+ * was not.  Returns 1 if usage had been dropped: batch->dropped tells what.
+ */
+ngx_uint_t ngx_http_gate_zone_usage_told(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_batch_t *batch, int64_t clock);
+
+/* How many rows it was not told. */
+ngx_uint_t ngx_http_gate_zone_usage_waiting(ngx_http_gate_zone_t *zone);
 
 /* What is counted of this host; to be added to at any time. */
 ngx_http_gate_counters_t *ngx_http_gate_zone_counters(

@@ -33,6 +33,14 @@ void ngx_http_gate_zone_unlock(ngx_http_gate_zone_t *zone);
 u_char *ngx_http_gate_zone_text(u_char *p, const ngx_str_t *user,
     const ngx_str_t *suffix);
 
+/* Gives a usage its row, and the row what it counted without. */
+void ngx_http_gate_zone_usage_enter(ngx_http_gate_cells_t *cells,
+    ngx_http_gate_usage_t *usage);
+
+/* Counts a usage that is over. */
+void ngx_http_gate_zone_usage_close(ngx_http_gate_cells_t *cells,
+    ngx_http_gate_usage_t *usage);
+
 /* NULL: the cell has none for this quota. */
 gate_credit_t *ngx_http_gate_zone_credit(ngx_http_gate_cell_t *cell,
     const ngx_http_gate_quota_t *quota);

@@ -45,6 +45,8 @@ static u_char *ngx_http_gate_metrics_failures(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
 static u_char *ngx_http_gate_metrics_latency(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
+static u_char *ngx_http_gate_metrics_dropped(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics);
 
 
 static const ngx_http_gate_metric_t  ngx_http_gate_metrics[] = {
@@ -67,7 +69,11 @@ static const ngx_http_gate_metric_t  ngx_http_gate_metrics[] = {
 
     { "nginx_gate_redis_latency_seconds", "histogram",
       "Time until Redis answered a question.",
-      1, ngx_http_gate_metrics_latency }
+      1, ngx_http_gate_metrics_latency },
+
+    { "nginx_gate_usage_dropped_total", "counter",
+      "Usage that was lost because the zone was full and Redis away.",
+      1, ngx_http_gate_metrics_dropped }
 };
 
 
@@ -199,7 +205,7 @@ ngx_http_gate_metrics_questions(u_char *p, u_char *last,
     ngx_uint_t  i;
 
     static const char *const  kinds[NGX_HTTP_GATE_ASKED_KINDS] = {
-        "draw", "settle", "beat", "habit", "read"
+        "draw", "settle", "beat", "habit", "read", "usage"
     };
 
     for (i = 0; i < NGX_HTTP_GATE_ASKED_KINDS; i++) {
@@ -256,4 +262,23 @@ ngx_http_gate_metrics_latency(u_char *p, u_char *last,
                         "%s_bucket{le=\"+Inf\"} %uA\n%s_sum %uA.%03uA\n"
                         "%s_count %uA\n", metrics->name, n, metrics->name,
                         ms / 1000, ms % 1000, metrics->name, n);
+}
+
+
+static u_char *
+ngx_http_gate_metrics_dropped(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics)
+{
+    ngx_uint_t  i;
+
+    static const char *const  what[NGX_HTTP_GATE_DROPPED_KINDS] = {
+        "bytes", "requests", "documents"
+    };
+
+    for (i = 0; i < NGX_HTTP_GATE_DROPPED_KINDS; i++) {
+        p = ngx_slprintf(p, last, "%s{what=\"%s\"} %uA\n", metrics->name,
+                         what[i], metrics->counters->dropped[i]);
+    }
+
+    return p;
 }

@@ -1,0 +1,61 @@
+/*
+ * Usage as it is kept in Redis: its keys, which everybody who reads or writes
+ * it names here.  Days are those of Redis' clock, in UTC.
+ *
+ *   gate:{user}/projects:2026-11-25    hash: the user's day, by project
+ *   gate:{project}/users:2026-11-25    hash: the project's day, by user
+ *   gate:{2026-11-25}/users            sorted set: users by bytes, of the day
+ *   gate:{2026-11-25}/projects         the same of projects
+ *   gate:{2026-11-25}/largest          projects by bytes of their largest user
+ *
+ * All are known by name: nothing has to be looked for.  In a cluster the days
+ * of a user lie in one slot, those of a project in another, and what is told
+ * of all in a day in one more.  usage.lua tells the fields.
+ */
+
+
+#ifndef NGX_HTTP_GATE_USAGE_H_INCLUDED
+#define NGX_HTTP_GATE_USAGE_H_INCLUDED
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* a key at most, with the prefix */
+#define NGX_HTTP_GATE_USAGE_KEY     320
+
+/* seconds that usage is kept: if nothing else is said, and from when to when */
+#define NGX_HTTP_GATE_USAGE_KEEP      (400 * 24 * 60 * 60)
+#define NGX_HTTP_GATE_USAGE_KEEP_MIN  (24 * 60 * 60)
+#define NGX_HTTP_GATE_USAGE_KEEP_MAX  (10 * 365 * 24 * 60 * 60)
+
+/* ms since 1970 that are believed to be now, at most: the year 2100 */
+#define NGX_HTTP_GATE_USAGE_LATEST  ((int64_t) 4102444800 * 1000)
+
+
+typedef enum {
+    NGX_HTTP_GATE_USAGE_PROJECTS = 0,   /* of a user */
+    NGX_HTTP_GATE_USAGE_USERS,          /* of a project */
+    NGX_HTTP_GATE_USAGE_TOP_USERS,
+    NGX_HTTP_GATE_USAGE_TOP_PROJECTS,
+    NGX_HTTP_GATE_USAGE_LARGEST,
+    NGX_HTTP_GATE_USAGE_TOLD_USERS,     /* a node's last batch */
+    NGX_HTTP_GATE_USAGE_TOLD_PROJECTS
+} ngx_http_gate_usage_key_e;
+
+
+/*
+ * Writes a key, answers its end.  name: as Redis has it, for the first two and
+ * the last two; of these, an empty one is for all that are told at once.  day:
+ * since 1970.  node: for the last two.
+ */
+u_char *ngx_http_gate_usage_key(u_char *p, ngx_http_gate_usage_key_e key,
+    const ngx_str_t *prefix, const ngx_str_t *name, uint32_t day,
+    const ngx_str_t *node);
+
+/* When a day's keys expire, epoch seconds.  keep 0: as long as usual. */
+time_t ngx_http_gate_usage_ends(uint32_t day, time_t keep);
+
+
+#endif /* NGX_HTTP_GATE_USAGE_H_INCLUDED */
