@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # Several servers: the primary among them is found, and followed when it moves
-# or dies; what was counted stays.
+# or dies; what was counted stays.  The gate is a user that may do what the
+# README says, and no more.
 
 use strict;
 use warnings;
@@ -20,6 +21,12 @@ $t->document('document', 1000);
 my @ports = map { $t->port } 0 .. 2;
 my @redis = map { $t->redis(port => $_) } @ports;
 
+$t->write_file('password', "secret\n");
+chmod 0600, $t->dir . '/password';
+
+$_->command('ACL', 'SETUSER', 'gate', split / /,
+            $t->rules('secret', qr/\+evalsha|\+role/)) for @redis;
+
 follow(1, 0);
 follow(2, 0);
 
@@ -29,6 +36,9 @@ my $nginx = $t->nginx($t->conf(http => <<"END", server => <<'END2'));
         server   127.0.0.1:$ports[2];
         server   127.0.0.1:$ports[0];
         timeout  1s;
+
+        username       gate;
+        password_file  %%DIR%%/password;
     }
 
     gate_policy counted {
@@ -46,6 +56,8 @@ is(counted(0, 'alice', 1), 1, 'it counts');
 ok($nginx->said(qr/\[notice\].* redis: it is not the primary: the next is/),
    'the error log tells of those that are not');
 is($nginx->said(qr/\[error\]/), 0, 'which is no error');
+is($nginx->said(qr/could not be understood/), 0,
+   'nor is what the next ones say taken for what they said');
 
 # it moves: nobody closes a connection
 

@@ -63,6 +63,7 @@ struct ngx_http_gate_link_s {
     ngx_http_gate_link_owner_t       owner;
     ngx_http_gate_link_state_e       state;
     ngx_peer_connection_t            peer;
+    ngx_uint_t                       ended;     /* connections, so far */
     ngx_http_gate_server_t           server;
     ngx_http_gate_replies_t          replies;
     ngx_queue_t                      questions; /* oldest first */
@@ -719,12 +720,14 @@ ngx_http_gate_link_flush(ngx_http_gate_link_t *link,
 static void
 ngx_http_gate_link_read_handler(ngx_event_t *rev)
 {
-    ssize_t                 n;
-    ngx_connection_t       *c;
+    ssize_t                n;
+    ngx_uint_t             ended;
+    ngx_connection_t      *c;
     ngx_http_gate_link_t  *link;
 
     c = rev->data;
     link = c->data;
+    ended = link->ended;
 
     /* whoever connects is told by the write event; nobody may speak first */
 
@@ -757,7 +760,7 @@ ngx_http_gate_link_read_handler(ngx_event_t *rev)
             return;
         }
 
-        if (link->peer.connection != c) {
+        if (link->ended != ended) {
             return;
         }
     }
@@ -771,11 +774,11 @@ ngx_http_gate_link_read_handler(ngx_event_t *rev)
 static ngx_int_t
 ngx_http_gate_link_process(ngx_http_gate_link_t *link)
 {
-    ngx_int_t          rc;
-    redisReply        *reply;
-    ngx_connection_t  *c;
+    ngx_int_t    rc;
+    ngx_uint_t   ended;
+    redisReply  *reply;
 
-    c = link->peer.connection;
+    ended = link->ended;
 
     for ( ;; ) {
         rc = ngx_http_gate_replies_next(&link->replies, &reply);
@@ -799,9 +802,12 @@ ngx_http_gate_link_process(ngx_http_gate_link_t *link)
 
         freeReplyObject(reply);
 
-        /* its owner may have ended it, or opened another */
+        /*
+         * Its owner may have ended it, or opened another, which may well have
+         * the same ngx_connection_t.
+         */
 
-        if (rc != NGX_OK || link->peer.connection != c) {
+        if (rc != NGX_OK || link->ended != ended) {
             return rc;
         }
     }
@@ -811,15 +817,17 @@ ngx_http_gate_link_process(ngx_http_gate_link_t *link)
 static ngx_int_t
 ngx_http_gate_link_greeted(ngx_http_gate_link_t *link, redisReply *reply)
 {
+    ngx_uint_t         ended;
     ngx_connection_t  *c;
 
+    ended = link->ended;
     c = link->peer.connection;
 
     if (ngx_http_gate_link_heard(link, reply) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (link->peer.connection != c || link->said >> ++link->heard) {
+    if (link->ended != ended || link->said >> ++link->heard) {
         return NGX_OK;
     }
 
@@ -835,7 +843,7 @@ ngx_http_gate_link_greeted(ngx_http_gate_link_t *link, redisReply *reply)
 
     link->owner.ready(link->owner.data);
 
-    if (link->peer.connection == c) {
+    if (link->ended == ended) {
         ngx_post_event(c->write, &ngx_posted_events);
     }
 
@@ -920,13 +928,12 @@ ngx_http_gate_link_wait(ngx_http_gate_link_t *link)
 static ngx_uint_t
 ngx_http_gate_link_answer(ngx_http_gate_link_t *link, redisReply *reply)
 {
-    ngx_uint_t                      moved;
+    ngx_uint_t                      ended, moved;
     redisReply                     *first;
     ngx_queue_t                    *q;
-    ngx_connection_t               *c;
     ngx_http_gate_link_question_t  *question;
 
-    c = link->peer.connection;
+    ended = link->ended;
 
     q = ngx_queue_head(&link->questions);
     question = ngx_queue_data(q, ngx_http_gate_link_question_t, queue);
@@ -958,7 +965,7 @@ ngx_http_gate_link_answer(ngx_http_gate_link_t *link, redisReply *reply)
 
     ngx_free(question);
 
-    if (moved && link->peer.connection == c
+    if (moved && link->ended == ended
         && (link->greets & NGX_HTTP_GATE_GREET_PRIMARY))
     {
         ngx_http_gate_link_fail(link, "it is not the primary any more");
@@ -1118,6 +1125,7 @@ ngx_http_gate_link_disconnect(ngx_http_gate_link_t *link)
         ngx_close_connection(c);
         ngx_destroy_pool(pool);
         link->peer.connection = NULL;
+        link->ended++;
     }
 
     ngx_http_gate_replies_close(&link->replies);
