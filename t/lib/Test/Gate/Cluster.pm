@@ -1,6 +1,8 @@
 package Test::Gate::Cluster;
 
 # A Redis cluster of real servers: primaries first, then a replica of each.
+# One that is silent for 3 s has failed: on a busy machine others are silent
+# for a second, too.
 #
 #   my $cluster = Test::Gate::Cluster->new($t, primaries => 3);
 #   $cluster->of('{alice}:counted')->command('HGETALL', ...);
@@ -17,7 +19,7 @@ sub new {
     my @ports = map { $t->port } 1 .. $n;
     my @nodes = map {
         $t->redis(port => $_, fresh => 1, options => [
-            '--cluster-enabled', 'yes', '--cluster-node-timeout', 1000,
+            '--cluster-enabled', 'yes', '--cluster-node-timeout', 3000,
             '--cluster-port', $t->port, '--cluster-config-file',
             "nodes.$_.conf", '--repl-diskless-sync-delay', 0,
         ])
