@@ -602,6 +602,20 @@ is($rc, 0, 'a server that drops nobody beside one that does');
 like($words, qr/\[warn\] .*:\d+ has no effect on "listen 127\.0\.0\.1:\d+"/,
      'is warned of');
 
+# a password that all may read
+
+my $readable = qr{/password" may be read by all: chmod o-r in \S+:\d+$}m;
+
+for my $mode (0644, 0640) {
+    chmod $mode, "$t->{dir}/password";
+
+    my ($rc, $words) = $t->nginx_t(conf(redis => 'password_file password;'));
+    my $warned = $words =~ $readable ? 'warned' : '';
+
+    is("$rc $warned", $mode == 0644 ? '0 warned' : '0 ',
+       sprintf 'a password file of mode %04o', $mode);
+}
+
 # a server that asks nobody for a certificate is warned of, once
 
 my $warning = 'is used in a server without "ssl_verify_client"';
