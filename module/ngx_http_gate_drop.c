@@ -501,6 +501,7 @@ ngx_http_gate_drop_handler(ngx_connection_t *c)
     gate_place_t                place;
     ngx_http_gate_drop_t       *drop;
     ngx_http_gate_drops_t      *drops;
+    ngx_http_gate_counters_t   *counters;
     ngx_http_gate_main_conf_t  *gmcf;
 
     gmcf = ngx_http_cycle_get_module_main_conf(ngx_cycle,
@@ -511,6 +512,11 @@ ngx_http_gate_drop_handler(ngx_connection_t *c)
     if (!ngx_http_gate_drop_dropped(drops, drop, c, &place)) {
         drop->handler(c);
         return;
+    }
+
+    if (gmcf->zone) {
+        counters = ngx_http_gate_zone_counters(gmcf->zone);
+        (void) ngx_atomic_fetch_add(&counters->dropped, 1);
     }
 
     drops->total++;

@@ -746,8 +746,11 @@ ngx_http_gate_meter_left(ngx_http_gate_ctx_t *ctx)
 static void
 ngx_http_gate_meter_count(ngx_http_gate_ctx_t *ctx)
 {
-    ngx_uint_t              reason;
-    ngx_http_gate_said_e    said;
+    ngx_uint_t                  reason;
+    ngx_http_gate_said_e        said;
+    ngx_http_gate_counters_t   *counters;
+
+    counters = ngx_http_gate_zone_counters(ctx->main->zone);
 
     said = ctx->denied ? NGX_HTTP_GATE_SAID_DENIED
            : ctx->dry_run ? NGX_HTTP_GATE_SAID_DENIED_DRY_RUN
@@ -756,9 +759,13 @@ ngx_http_gate_meter_count(ngx_http_gate_ctx_t *ctx)
     reason = said == NGX_HTTP_GATE_SAID_PASSED ? GATE_REASON_NONE
                                                : ctx->verdict.reason;
 
-    (void) ngx_atomic_fetch_add(
-               &ngx_http_gate_zone_counters(ctx->main->zone)
-                    ->requests[said][reason], 1);
+    (void) ngx_atomic_fetch_add(&counters->requests[said][reason], 1);
+
+    for (reason = 1; ctx->notices && reason < GATE_REASONS; reason++) {
+        if (ctx->notices & GATE_NOTICE(reason)) {
+            (void) ngx_atomic_fetch_add(&counters->notices[reason], 1);
+        }
+    }
 }
 
 

@@ -82,6 +82,8 @@ END
         location /dry/     { gate deny;    alias %%DIR%%/docs/;
                              gate_dry_run on; }
 
+        location = /metrics  { gate off; gate_metrics; }
+
         add_header  Said "$gate_verdict $gate_reason $gate_notice" always;
 END2
 
@@ -110,6 +112,8 @@ is(at('report', $_), '200 PASSED', "not reported: $_")
     for qw(hosting none other open office);
 is($nginx->said(qr/passed, notice: anonymous_network, policy "report", user /),
    4, 'the error log says it');
+is($t->metric('notices_total{notice="anonymous_network"}', 4), 4,
+   'and a metric counts it');
 
 is(at('dry', 'tor'), '200 DENIED_DRY_RUN anonymous_network',
    'a dry run lets pass');

@@ -52,6 +52,7 @@ END
         gate_drop_country  ir;
 
         location /other   { gate other; }
+        location = /metrics { gate off; gate_metrics; }
         location /public  { gate off; return 200; }
 END2
     =~ s/country\.mmdb/country.mmdb reload=100ms/r
@@ -142,6 +143,8 @@ my $closed = grep { at('KP') eq 'closed' } 1 .. 200;
 is($closed, 200, '200 more');
 $t->wait_for(sub { told() == 209 });
 is(told(), 209, 'are told, all in all');
+is($t->metric('dropped_connections_total', 209), 209,
+   'and counted by a metric');
 
 my $lines = $nginx->said(qr/ dropped \d+ connections of countries/);
 

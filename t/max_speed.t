@@ -88,6 +88,7 @@ END
         location /lenient/  { gate lenient;  alias %%DIR%%/docs/; }
         location /dry/      { gate deny;     alias %%DIR%%/docs/;
                               gate_dry_run on; }
+        location = /metrics { gate off; gate_metrics; }
 END2
 
 my @ports = ($t->{port}, $t->port);
@@ -178,6 +179,7 @@ is(at('report', 'gina', 'Frankfurt'), '200 PASSED notice=speed',
 is(at('report', 'gina', 'Tokyo'), '200 PASSED', 'report: he stays');
 is($nginx->said(qr/ passed, notice: speed, policy "report", user "gina"/), 2,
    'report: it is logged');
+is($t->metric('notices_total{notice="speed"}', 2), 2, 'report: it is counted');
 
 is(at('dry', 'alice', 'Frankfurt'), '200 DENIED_DRY_RUN speed',
    'a dry run passes');

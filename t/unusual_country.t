@@ -65,6 +65,7 @@ END
         location /named/   { gate named;   alias %%DIR%%/docs/; }
         location /dry/     { gate deny;    alias %%DIR%%/docs/;
                              gate_dry_run on; }
+        location = /metrics { gate off; gate_metrics; }
 END2
 
 my @ports = ($t->{port}, $t->port);
@@ -138,6 +139,8 @@ is(at('report', 'dave', 'DE'), '200 PASSED notice=unusual_country',
 written('dave', 'report', sub { $_[0] =~ /DE=$today,/ }, 'report: it counts');
 is($nginx->said(qr/ passed, notice: unusual_country, policy "report", user /),
    1, 'report: it is logged');
+is($t->metric('notices_total{notice="unusual_country"}', 1), 1,
+   'report: it is counted');
 
 # a dry run neither refuses nor learns
 

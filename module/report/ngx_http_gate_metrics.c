@@ -37,6 +37,10 @@ static u_char *ngx_http_gate_metrics_write(u_char *p, u_char *last,
     ngx_http_gate_metrics_t *metrics);
 static u_char *ngx_http_gate_metrics_requests(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
+static u_char *ngx_http_gate_metrics_notices(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics);
+static u_char *ngx_http_gate_metrics_dropped(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics);
 static u_char *ngx_http_gate_metrics_up(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
 static u_char *ngx_http_gate_metrics_questions(u_char *p, u_char *last,
@@ -54,6 +58,14 @@ static const ngx_http_gate_metric_t  ngx_http_gate_metrics[] = {
     { "nginx_gate_requests_total", "counter",
       "Requests that a policy judged, by verdict and reason.",
       0, ngx_http_gate_metrics_requests },
+
+    { "nginx_gate_notices_total", "counter",
+      "Requests that passed a rule that only reports.",
+      0, ngx_http_gate_metrics_notices },
+
+    { "nginx_gate_dropped_connections_total", "counter",
+      "Connections that were closed for their country when accepted.",
+      0, ngx_http_gate_metrics_dropped },
 
     { "nginx_gate_redis_up", "gauge",
       "Whether the worker that answers is connected to Redis.",
@@ -185,6 +197,37 @@ ngx_http_gate_metrics_requests(u_char *p, u_char *last,
     }
 
     return p;
+}
+
+
+static u_char *
+ngx_http_gate_metrics_notices(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics)
+{
+    ngx_uint_t  i;
+
+    static const gate_reason_e  notices[] = {
+        GATE_REASON_ANONYMOUS_NETWORK,
+        GATE_REASON_UNUSUAL_COUNTRY,
+        GATE_REASON_SPEED
+    };
+
+    for (i = 0; i < sizeof(notices) / sizeof(notices[0]); i++) {
+        p = ngx_slprintf(p, last, "%s{notice=\"%s\"} %uA\n", metrics->name,
+                         gate_reason_name(notices[i]),
+                         metrics->counters->notices[notices[i]]);
+    }
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_gate_metrics_dropped(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics)
+{
+    return ngx_slprintf(p, last, "%s %uA\n", metrics->name,
+                        metrics->counters->dropped);
 }
 
 

@@ -592,6 +592,24 @@ sub logged {
     return $log[$lines - 1] // '';
 }
 
+# A metric of "/metrics", once it is what is expected, or as it is after a while:
+# requests are counted when they are over.
+
+sub metric {
+    my ($self, $name, $want, %o) = @_;
+
+    my $value;
+
+    $self->wait_for(sub {
+        my $body = $self->get('/metrics', %o)->{body};
+
+        ($value) = $body =~ /^nginx_gate_\Q$name\E (\S+)$/m;
+        return defined $value && $value == $want;
+    }, 8);
+
+    return $value;
+}
+
 # What Redis has of a quota: granted to all nodes in all windows it knows.
 
 sub granted {
