@@ -31,6 +31,10 @@ my %answers = (
     both => "Content-Length: 10\r\nTransfer-Encoding: chunked\r\n\r\n"
             . "186a0\r\n$body\r\n0\r\n\r\n",
     chunks => "Transfer-Encoding: chunked\r\n\r\n186a0\r\n$body\r\n",
+    chunked2 => "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"
+                . "\r\n\r\n186a0\r\n$body\r\n0\r\n\r\n",
+    nested => "Transfer-Encoding: gzip, chunked\r\n\r\n186a0\r\n$body\r\n"
+              . "0\r\n\r\n",
     zero => "Content-Length: 0\r\n\r\n$body",
 );
 
@@ -75,6 +79,13 @@ END
                 proxy_pass       http://unix:%%DIR%%/backend.sock:/;
             }
         }
+        location /free/buffered/ {
+            proxy_pass  http://unix:%%DIR%%/backend.sock:/;
+        }
+        location /free/unbuffered/ {
+            proxy_buffering  off;
+            proxy_pass       http://unix:%%DIR%%/backend.sock:/;
+        }
         location /small/ {
             gate  small;
 
@@ -113,6 +124,8 @@ my @came;
 for my $http ('1.1', '2') {
     for my $from ('buffered', 'unbuffered') {
         for my $name (sort keys %answers) {
+            my $free = fetch($http, 'nobody', "/free/$from/$name");
+
             for my $policy ('counted', 'small') {
                 my $user = "$name-$http-$from";
                 my $what = "HTTP/$http $from $name, $policy";
@@ -133,6 +146,13 @@ for my $http ('1.1', '2') {
                 } else {
                     is($r->{status}, 502, "$what: bad gateway");
                 }
+
+                # where there is room it is as without a gate
+
+                is("$r->{status} $got",
+                   "$free->{status} " . length $free->{body},
+                   "$what: as nginx treats it")
+                    if $policy eq 'counted' && $r->{status} != 429;
 
                 my $refused = $r->{status} == 429;
                 push @came, [ "{$user}:$policy", $refused ? 0 : $got,
