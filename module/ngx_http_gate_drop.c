@@ -516,7 +516,7 @@ ngx_http_gate_drop_handler(ngx_connection_t *c)
 
     if (gmcf->zone) {
         counters = ngx_http_gate_zone_counters(gmcf->zone);
-        (void) ngx_atomic_fetch_add(&counters->dropped, 1);
+        (void) ngx_atomic_fetch_add(&counters->connections, 1);
     }
 
     drops->total++;

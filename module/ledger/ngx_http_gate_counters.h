@@ -59,7 +59,7 @@ typedef enum {
 typedef struct {
     ngx_atomic_t            requests[NGX_HTTP_GATE_SAID_KINDS][GATE_REASONS];
     ngx_atomic_t            notices[GATE_REASONS];
-    ngx_atomic_t            dropped;        /* connections */
+    ngx_atomic_t            connections;    /* that were dropped */
     ngx_atomic_t            asked[NGX_HTTP_GATE_ASKED_KINDS];
     ngx_atomic_t            failed[NGX_HTTP_GATE_FAILED_KINDS];
     ngx_atomic_t            latency[NGX_HTTP_GATE_BUCKETS + 1];

@@ -39,7 +39,7 @@ static u_char *ngx_http_gate_metrics_requests(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
 static u_char *ngx_http_gate_metrics_notices(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
-static u_char *ngx_http_gate_metrics_dropped(u_char *p, u_char *last,
+static u_char *ngx_http_gate_metrics_connections(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
 static u_char *ngx_http_gate_metrics_up(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
@@ -65,7 +65,7 @@ static const ngx_http_gate_metric_t  ngx_http_gate_metrics[] = {
 
     { "nginx_gate_dropped_connections_total", "counter",
       "Connections that were closed for their country when accepted.",
-      0, ngx_http_gate_metrics_dropped },
+      0, ngx_http_gate_metrics_connections },
 
     { "nginx_gate_redis_up", "gauge",
       "Whether the worker that answers is connected to Redis.",
@@ -223,11 +223,11 @@ ngx_http_gate_metrics_notices(u_char *p, u_char *last,
 
 
 static u_char *
-ngx_http_gate_metrics_dropped(u_char *p, u_char *last,
+ngx_http_gate_metrics_connections(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics)
 {
     return ngx_slprintf(p, last, "%s %uA\n", metrics->name,
-                        metrics->counters->dropped);
+                        metrics->counters->connections);
 }
 
 
