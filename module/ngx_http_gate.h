@@ -18,6 +18,8 @@
  *   draw      to ask the ledger for credit
  *   settle    to give it back what was not spent
  *   usage     what a user took of a project on one day
+ *   held      whom an administrator has stopped, or slowed: see gate_held.h,
+ *             operators call that a hold
  *   habit     on which days a user was in a country; or where he was last
  */
 
@@ -36,6 +38,7 @@
 #include "ngx_http_gate_fingerprints.h"
 #include "ngx_http_gate_geo.h"
 #include "ngx_http_gate_ledger.h"
+#include "ngx_http_gate_ledger_holds.h"
 #include "ngx_http_gate_redis.h"
 #include "ngx_http_gate_zone.h"
 
@@ -115,6 +118,7 @@ typedef struct {
 
 
 typedef struct ngx_http_gate_drops_s  ngx_http_gate_drops_t;
+typedef struct ngx_http_gate_hold_s   ngx_http_gate_hold_t;
 
 
 /* a place where something can be changed, and where it was defined */
@@ -142,6 +146,7 @@ typedef struct {
     ngx_int_t                    event;     /* index of $request_id */
     ngx_http_gate_ledger_t      *ledger;    /* this worker's */
     ngx_http_gate_drops_t       *drops;     /* NULL: nobody is dropped */
+    ngx_http_gate_hold_t        *hold;      /* this worker's; NULL: no zone */
     unsigned                     used:1;    /* some location has a gate */
     unsigned                     metrics:1; /* or tells metrics */
     unsigned                     admin:1;   /* or is for administrators */
@@ -196,7 +201,19 @@ typedef struct {
     ngx_uint_t                   generation;    /* of the databases */
     ngx_uint_t                   asked;     /* fields that were looked up */
     gate_place_t                 place;
+    ngx_uint_t                   running;   /* requests that passed */
+    ngx_uint_t                   stopped;   /* of them, to be cut */
 } ngx_http_gate_peer_t;
+
+
+/* what nginx had as rate of a response that is slowed */
+
+typedef struct {
+    size_t                       rate;
+    size_t                       after;
+    unsigned                     rate_set:1;
+    unsigned                     after_set:1;
+} ngx_http_gate_pace_t;
 
 
 /*
@@ -238,6 +255,12 @@ struct ngx_http_gate_ctx_s {
     uint64_t                     charged;   /* bytes passed on */
     ngx_http_gate_usage_t        usage;     /* what it adds to it */
 
+    ngx_http_gate_holds_waiter_t hold_waiter;
+    ngx_queue_t                  running;
+    ngx_http_gate_peer_t        *peer;      /* if it stands among them */
+    ngx_str_t                    hold;      /* id of what is held, or slow */
+    uint64_t                     rate;      /* bytes/s by it; 0: not slow */
+
     unsigned                     judged:1;
     unsigned                     dry_run:1;     /* refused, had it not been */
     unsigned                     noted:1;       /* and logged as such */
@@ -246,6 +269,9 @@ struct ngx_http_gate_ctx_s {
     unsigned                     metered:1;     /* the header was seen */
     unsigned                     slow:1;        /* beyond its bytes */
     unsigned                     upgraded:1;    /* counted at its end */
+    unsigned                     entered:1;     /* stands among the running */
+    unsigned                     stopped:1;     /* held while it was */
+    unsigned                     unheard:1;     /* nobody says who is held */
 
     /* of the first: */
 
@@ -254,10 +280,14 @@ struct ngx_http_gate_ctx_s {
     ngx_http_gate_ctx_t         *added;     /* counts what is held, too */
     ngx_chain_t                 *held;      /* the body waits for credit */
     ngx_event_t                  end;       /* posted when it is cut */
+    uint64_t                     pace;      /* bytes/s by all holds; 0: none */
+    ngx_http_gate_pace_t         before;
 
     unsigned                     header_waits:1;
     unsigned                     body_waits:1;
     unsigned                     cut:1;
+    unsigned                     reset:1;   /* nothing more may arrive */
+    unsigned                     whole:1;   /* nor anything else there */
 };
 
 

@@ -7,6 +7,7 @@
 
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
+#include "ngx_http_gate_hold.h"
 #include "ngx_http_gate_identity.h"
 #include "ngx_http_gate_journey.h"
 #include "ngx_http_gate_log.h"
@@ -301,6 +302,10 @@ ngx_http_gate_access_judge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     ngx_http_gate_loc_conf_t  *glcf;
 
+    if (ngx_http_gate_hold_facts(ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     /* what is cheap to know first */
 
     ctx->verdict = gate_judge_first(&ctx->policy->rules, &ctx->facts);
@@ -354,9 +359,17 @@ ngx_http_gate_access_judge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 static ngx_int_t
 ngx_http_gate_access_ask(ngx_http_gate_ctx_t *ctx)
 {
-    return ctx->verdict.reason == GATE_REASON_SPEED
-           ? ngx_http_gate_journey_ask(ctx)
-           : ngx_http_gate_familiar_ask(ctx);
+    switch (ctx->verdict.reason) {
+
+    case GATE_REASON_HELD:
+        return ngx_http_gate_hold_ask(ctx);
+
+    case GATE_REASON_SPEED:
+        return ngx_http_gate_journey_ask(ctx);
+
+    default: /* GATE_REASON_UNUSUAL_COUNTRY */
+        return ngx_http_gate_familiar_ask(ctx);
+    }
 }
 
 
@@ -420,6 +433,7 @@ ngx_http_gate_access_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ngx_http_gate_access_arrive(r, ctx);
     ngx_http_gate_quota_use(ctx, 0, 1);
     ngx_http_gate_tally_pass(ctx);
+    ngx_http_gate_hold_enter(ctx);
 
     ngx_http_gate_access_note(r, ctx);
     ngx_http_gate_access_notice(r, ctx);
@@ -491,6 +505,7 @@ ngx_http_gate_access_deny(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ctx->request = r->main;
 
     ngx_http_gate_access_arrive(r, ctx);
+    ngx_http_gate_hold_leave(ctx);
 
     /* a request that got nothing gives back its unit, and all it held */
 

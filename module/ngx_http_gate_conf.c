@@ -67,7 +67,7 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
 {
     ngx_http_gate_main_conf_t *gmcf = conf;
 
-    ngx_uint_t                i, habits;
+    ngx_uint_t                i;
     ngx_http_gate_policy_t  **policies;
 
     static ngx_str_t  id = ngx_string("request_id");
@@ -77,7 +77,6 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    habits = 0;
     policies = gmcf->policies.elts;
 
     for (i = 0; i < gmcf->policies.nelts; i++) {
@@ -93,14 +92,13 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
         {
             return NGX_CONF_ERROR;
         }
-
-        habits |= policies[i]->rules.familiar.mode != GATE_MODE_OFF
-                  || policies[i]->rules.journey.mode != GATE_MODE_OFF;
     }
 
     ngx_http_gate_tally_init(gmcf);
 
-    if (gmcf->kinds.nelts == 0 && !habits && !gmcf->metrics
+    /* Redis has holds, too */
+
+    if (gmcf->kinds.nelts == 0 && gmcf->redis == NULL && !gmcf->metrics
         && !gmcf->admin && !gmcf->usage)
     {
         return NGX_CONF_OK;
@@ -118,10 +116,6 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
 
     if (gmcf->redis == NULL) {
         ngx_http_gate_zone_embed(gmcf->zone);
-    }
-
-    if (habits) {
-        ngx_http_gate_zone_habits(gmcf->zone);
     }
 
     return NGX_CONF_OK;

@@ -29,7 +29,8 @@ ngx_http_gate_log_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
     n = ngx_http_gate_log_text(user, &ctx->user);
-    quota = ngx_http_gate_quota_name(ctx);
+    quota = ctx->verdict.reason == GATE_REASON_HELD
+            ? &ctx->hold : ngx_http_gate_quota_name(ctx);
     country = ctx->facts.country[0] ? ctx->facts.country : "??";
     fault = ngx_http_gate_log_fault(ctx);
 

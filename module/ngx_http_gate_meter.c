@@ -10,6 +10,7 @@
 
 #include "ngx_http_gate_access.h"
 #include "ngx_http_gate_familiar.h"
+#include "ngx_http_gate_hold.h"
 #include "ngx_http_gate_last.h"
 #include "ngx_http_gate_quota.h"
 #include "ngx_http_gate_tally.h"
@@ -39,6 +40,8 @@ static ngx_int_t ngx_http_gate_meter_hold(ngx_http_gate_ctx_t *ctx,
     uint64_t size);
 static void ngx_http_gate_meter_charge(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx, uint64_t size);
+static void ngx_http_gate_meter_slow(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_meter_keep(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *first, ngx_chain_t *in);
 static uint64_t ngx_http_gate_meter_size(ngx_chain_t *in);
@@ -57,6 +60,9 @@ static void ngx_http_gate_meter_release(ngx_http_request_t *r);
 static void ngx_http_gate_meter_cut(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_end_handler(ngx_event_t *ev);
+static void ngx_http_gate_meter_flush(ngx_http_request_t *r);
+static void ngx_http_gate_meter_reset(ngx_http_request_t *r,
+    ngx_uint_t whole);
 static uint64_t ngx_http_gate_meter_unsent(ngx_http_request_t *r);
 
 
@@ -105,6 +111,14 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
     }
 
     ctx = r == r->main ? ngx_http_gate_access_ctx(r) : NULL;
+
+    if (ctx && ctx->stopped && !ctx->denied) {
+        return ngx_http_gate_meter_refuse(r, ctx);
+    }
+
+    if (ctx && ctx->judged) {
+        ngx_http_gate_hold_pace(ctx);
+    }
 
     if (ctx == NULL || !ctx->judged || ctx->denied) {
         return ngx_http_next_header_filter(r);
@@ -199,8 +213,7 @@ ngx_http_gate_meter_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     if (ctx->slow
         && (!r->limit_rate_set || r->limit_rate > ctx->policy->rate))
     {
-        r->limit_rate = ctx->policy->rate;
-        r->limit_rate_set = 1;
+        ngx_http_gate_meter_slow(r, ctx);
     }
 
     return ngx_http_next_header_filter(r);
@@ -390,9 +403,22 @@ ngx_http_gate_meter_charge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ctx->charged += size;
 
     if (ctx->slow) {
-        r->limit_rate = ctx->policy->rate;
-        r->limit_rate_set = 1;
+        ngx_http_gate_meter_slow(r, ctx);
     }
+}
+
+
+/* a hold may slow it more */
+
+static void
+ngx_http_gate_meter_slow(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
+{
+    if (ctx->first->pace && ctx->first->pace < ctx->policy->rate) {
+        return;
+    }
+
+    r->limit_rate = ctx->policy->rate;
+    r->limit_rate_set = 1;
 }
 
 
@@ -477,6 +503,10 @@ static ngx_int_t
 ngx_http_gate_meter_again(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
     ngx_int_t  rc;
+
+    if (ctx->stopped) {
+        return NGX_DECLINED;
+    }
 
     if (!ctx->judged) {
         rc = ngx_http_gate_last_judge(r, 1, &ctx);
@@ -651,23 +681,65 @@ ngx_http_gate_meter_cut(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 }
 
 
+void
+ngx_http_gate_meter_stop(ngx_http_gate_ctx_t *ctx, ngx_uint_t whole)
+{
+    ngx_http_request_t  *r;
+
+    r = ctx->request->main;
+
+    /* a header that has not gone yet becomes a refusal when it would */
+
+    if (!r->header_sent || r->done || r->connection->error
+        || ctx->first->cut || ctx->denied)
+    {
+        return;
+    }
+
+    ctx->first->reset = 1;
+    ctx->first->whole = whole ? 1 : 0;
+
+    ngx_http_gate_meter_cut(r, ctx);
+}
+
+
 static void
 ngx_http_gate_meter_end_handler(ngx_event_t *ev)
 {
-    ngx_chain_t          out;
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
+    ngx_connection_t     *c;
+    ngx_http_request_t   *r;
+    ngx_http_gate_ctx_t  *first;
 
     r = ev->data;
     c = r->connection;
+    first = ngx_http_gate_access_first(r);
 
     ngx_http_set_log_request(c->log, r);
+
+    if (first && first->reset) {
+        ngx_http_gate_meter_reset(r, first->whole);
+
+    } else {
+        ngx_http_gate_meter_flush(r);
+    }
+
+    ngx_http_gate_meter_release(r);
+
+    ngx_http_finalize_request(r, NGX_ERROR);
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_gate_meter_flush(ngx_http_request_t *r)
+{
+    ngx_chain_t  out;
 
     /* what was charged shall leave, also from the buffer of TLS, and now */
 
     r->limit_rate = 0;
     r->limit_rate_set = 1;
-    c->write->delayed = 0;
+    r->connection->write->delayed = 0;
 
     out.buf = ngx_calloc_buf(r->pool);
     out.next = NULL;
@@ -676,11 +748,63 @@ ngx_http_gate_meter_end_handler(ngx_event_t *ev)
         out.buf->flush = 1;
         (void) ngx_http_next_body_filter(r, &out);
     }
+}
 
-    ngx_http_gate_meter_release(r);
 
-    ngx_http_finalize_request(r, NGX_ERROR);
-    ngx_http_run_posted_requests(c);
+/*
+ * The kernel drops what it has not sent yet: with HTTP/1 nothing else is there.
+ * A connection of HTTP/2 is closed as if the client had closed it, unless one
+ * of its other streams may go on.
+ */
+
+static void
+ngx_http_gate_meter_reset(ngx_http_request_t *r, ngx_uint_t whole)
+{
+    struct linger      linger;
+    ngx_uint_t         shut;
+    ngx_connection_t  *c;
+
+    c = r->connection;
+    shut = 0;
+
+#if (NGX_HTTP_V2)
+    if (r->stream) {
+        c = r->stream->connection->connection;
+        shut = 1;
+    }
+#endif
+
+#if (NGX_HTTP_V3)
+    if (c->quic) {
+        return;
+    }
+#endif
+
+    if (shut && !whole) {
+        return;
+    }
+
+    linger.l_onoff = 1;
+    linger.l_linger = 0;
+
+    if (setsockopt(c->fd, SOL_SOCKET, SO_LINGER, (const void *) &linger,
+                   sizeof(struct linger))
+        == -1)
+    {
+        ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
+                      "setsockopt(SO_LINGER) failed");
+    }
+
+#if (NGX_HTTP_SSL)
+    if (c->ssl) {
+        c->ssl->no_wait_shutdown = 1;
+        c->ssl->no_send_shutdown = 1;
+    }
+#endif
+
+    if (shut) {
+        (void) shutdown(c->fd, SHUT_RD);
+    }
 }
 
 
@@ -712,6 +836,8 @@ ngx_http_gate_meter_cleanup(void *data)
     ngx_http_gate_quota_close(ctx);
     ngx_http_gate_tally_close(ctx);
     ngx_http_gate_familiar_close(ctx);
+    ngx_http_gate_hold_close(ctx);
+    ngx_http_gate_hold_leave(ctx);
 
     if (ctx->main->zone && ctx->judged) {
         ngx_http_gate_meter_count(ctx);

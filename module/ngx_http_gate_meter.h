@@ -30,4 +30,12 @@ uint64_t ngx_http_gate_meter_left(ngx_http_gate_ctx_t *ctx);
 void ngx_http_gate_meter_cleanup(void *data);
 
 
+/*
+ * Ends the response of a ctx whose verdict has become a refusal, which is to be
+ * so at once: nothing more is sent.  whole: nor is anything else that is under
+ * way on its connection.  One that has not begun is refused when it would.
+ */
+void ngx_http_gate_meter_stop(ngx_http_gate_ctx_t *ctx, ngx_uint_t whole);
+
+
 #endif /* NGX_HTTP_GATE_METER_H_INCLUDED */

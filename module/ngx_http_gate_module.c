@@ -7,6 +7,7 @@
 #include "ngx_http_gate_access.h"
 #include "ngx_http_gate_conf.h"
 #include "ngx_http_gate_drop.h"
+#include "ngx_http_gate_hold.h"
 #include "ngx_http_gate_end.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_variables.h"
@@ -250,7 +251,7 @@ ngx_http_gate_init_process(ngx_cycle_t *cycle)
                                                &gmcf->prefix,
                                                gmcf->usage_keep);
 
-    return gmcf->ledger ? NGX_OK : NGX_ERROR;
+    return gmcf->ledger ? ngx_http_gate_hold_start(cycle, gmcf) : NGX_ERROR;
 }
 
 
@@ -263,6 +264,10 @@ ngx_http_gate_exit_process(ngx_cycle_t *cycle)
 
     if (gmcf && gmcf->drops) {
         ngx_http_gate_drop_close(gmcf->drops);
+    }
+
+    if (gmcf && gmcf->hold) {
+        ngx_http_gate_hold_stop(gmcf);
     }
 
     if (gmcf && gmcf->ledger) {

@@ -9,7 +9,6 @@
 #include <ngx_http_ssl_module.h>
 
 
-static ngx_http_gate_peer_t *ngx_http_gate_peer(ngx_http_request_t *r);
 static ngx_connection_t *ngx_http_gate_peer_connection(ngx_http_request_t *r);
 static SSL_CTX *ngx_http_gate_peer_server(ngx_http_request_t *r);
 static void ngx_http_gate_peer_cleanup(void *data);
@@ -62,7 +61,7 @@ ngx_http_gate_peer_certificate(ngx_http_request_t *r)
 }
 
 
-static ngx_http_gate_peer_t *
+ngx_http_gate_peer_t *
 ngx_http_gate_peer(ngx_http_request_t *r)
 {
     ngx_connection_t      *c;

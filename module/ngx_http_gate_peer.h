@@ -13,6 +13,9 @@
 #include "ngx_http_gate.h"
 
 
+/* The peer of a request, as long as its connection lives.  NULL: no memory. */
+ngx_http_gate_peer_t *ngx_http_gate_peer(ngx_http_request_t *r);
+
 /*
  * The certificate of the request's connection, as it is to the server that the
  * request has come to.  It lives as long as the connection.  Never waits.

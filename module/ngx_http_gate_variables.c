@@ -19,6 +19,8 @@ static ngx_int_t ngx_http_gate_variable_reason(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_quota(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_hold(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_notice(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_policy(ngx_http_request_t *r,
@@ -51,6 +53,9 @@ static ngx_http_variable_t  ngx_http_gate_vars[] = {
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_quota"), NULL, ngx_http_gate_variable_quota,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_hold"), NULL, ngx_http_gate_variable_hold,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_notice"), NULL, ngx_http_gate_variable_notice,
@@ -285,6 +290,22 @@ ngx_http_gate_variable_quota(ngx_http_request_t *r,
     name = ngx_http_gate_quota_name(ctx);
 
     return ngx_http_gate_variable_set(v, name->data, name->len);
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_hold(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_gate_ctx_t  *ctx;
+
+    ctx = ngx_http_gate_access_ctx(r);
+
+    if (ctx == NULL || !ctx->judged) {
+        return ngx_http_gate_variable_set(v, NULL, 0);
+    }
+
+    return ngx_http_gate_variable_set(v, ctx->hold.data, ctx->hold.len);
 }
 
 

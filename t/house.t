@@ -75,8 +75,8 @@ stays('ngx_http_request_t', sub { $_[0] =~ m{^module/(report/)?[^/]+$} });
 stays('redisReply',
       sub { $_[0] =~ m{ledger/ngx_http_gate_
                        (link|replies|redis|cluster|cluster_map|cluster_inner|script
-                        |advice|ledger|ledger_habits|ledger_read
-                        |ledger_usage)\.}x });
+                        |advice|channel|ledger|ledger_habits|ledger_holds
+                        |ledger_order|ledger_read|ledger_usage)\.}x });
 stays('MMDB_', sub { $_[0] =~ m{facts/(gate_mmdb|ngx_http_gate_geo)} });
 stays('ngx_shmtx_lock', sub { $_[0] =~ m{ledger/ngx_http_gate_zone\.} });
 

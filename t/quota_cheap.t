@@ -21,7 +21,6 @@ $t->countries('203.0.113.0/24' => 'JP');
 $t->document('small', 1000);
 
 my $redis = $t->redis;
-my $before = $redis->calls(@commands);
 
 $t->nginx($t->conf(http => <<'END' =~ s/%%NOON%%/$t->noon/er,
     gate_redis { server unix:%%DIR%%/redis0.sock; timeout 5s; }
@@ -39,6 +38,13 @@ END
 
 my $began = time;
 my $client = $t->client;
+
+# scripts and holds are there
+
+$client->request('/small', headers => { 'X-User' => 'bob' });
+$t->settled($redis, '{bob}:counted', 'bytes-day', 1000);
+
+my $before = $redis->calls(@commands);
 
 my $passed = grep {
     $client->request('/small', headers => { 'X-User' => 'alice' })

@@ -32,6 +32,8 @@ sub grant {
 
 my $grant = grant();
 
+sub numbers { return join "\r\n", '*' . @_, (map { ":$_" } @_), '' }
+
 # what for, what is said, then: close the connection
 
 my @said = (
@@ -118,10 +120,12 @@ my @beaten = (
     [ 'beat: garbage', "What do you want?\r\n" ],
     [ 'beat: a status', "+OK\r\n" ],
     [ 'beat: a grant', $grant ],
-    [ 'beat: an epoch of 0', "*3\r\n:0\r\n:0\r\n:0\r\n" ],
-    [ 'beat: closed for ever', "*3\r\n:1\r\n:$beyond\r\n:0\r\n" ],
-    [ 'beat: a list of texts', "*3\r\n" . "\$1\r\n1\r\n" x 3 ],
-    [ 'beat: too many marks', "*3\r\n:1\r\n:0\r\n:$beyond\r\n" ],
+    [ 'beat: an epoch of 0', numbers(0, 0, 0, 2, 0) ],
+    [ 'beat: closed for ever', numbers(1, $beyond, 0, 2, 0) ],
+    [ 'beat: a list of texts', "*5\r\n" . "\$1\r\n1\r\n" x 5 ],
+    [ 'beat: too many marks', numbers(1, 0, $beyond, 2, 0) ],
+    [ 'beat: a version of holds beyond 2^53', numbers(1, 0, 0, $beyond, 0) ],
+    [ 'beat: a time beyond 2^53', numbers(1, 0, 0, 2, $beyond) ],
     [ 'beat: -NOSCRIPT without end', "-NOSCRIPT No matching script\r\n" ],
     [ 'beat: nothing', '' ],
     [ 'beat: the end', '', 1 ],
@@ -275,7 +279,9 @@ sub command {
 
     substr $$heard, 0, $at, '';
 
-    return $words[0] =~ /^EVAL/ && $words[2] == 1 ? 'beat' : $words[0];
+    return $words[0] =~ /^EVAL/ && $words[2] == 1 ? 'beat'
+         : $words[0] =~ /^EVAL/ && $words[5] eq 'load' ? 'holds'
+                                                       : $words[0];
 }
 
 # False: the connection is to be closed.
@@ -284,11 +290,11 @@ sub say_to {
     my ($peer, $name, $n, $all) = @_;
 
     my ($what, $say, $close) = @{ $all->[$n] };
-    my ($to) = $what =~ /^(greeting|beat):/;
+    my ($to) = $what =~ /^(greeting|beat|holds):/;
 
     $to //= 'question';
     $name = 'question' if $name =~ /^EVAL/;
-    $name = 'greeting' if $name !~ /^(question|beat)$/;
+    $name = 'greeting' if $name !~ /^(question|beat|holds)$/;
 
     # a connection that was greeted before has to come again
 
@@ -296,8 +302,9 @@ sub say_to {
 
     if ($name ne $to) {
         syswrite $peer, $name eq 'greeting' ? "+OK\r\n"
-                      : $name eq 'beat' ? "*3\r\n:1\r\n:0\r\n:0\r\n"
-                                        : "-ERR no\r\n";
+                      : $name eq 'beat' ? numbers(1, 0, 0, 2, 0)
+                      : $name eq 'holds' ? numbers(1, 0, 0, 0, 0, 0)
+                                         : "-ERR no\r\n";
         return 1;
     }
 

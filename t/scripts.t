@@ -119,7 +119,8 @@ sub question {
 
 	if ($verb eq 'beat') {
 		unshift @keys, '-';
-		$want .= ' 0';                  # marks
+		$want .= " 0 2 $ms";            # marks, holds, the time
+		push @argv, 'holds';
 
 	} else {
 		unshift @keys, 'account';

@@ -59,6 +59,17 @@ ngx_http_gate_cells_create(ngx_slab_pool_t *shpool, size_t size)
 
     ngx_http_gate_usages_init(&cells->usages, p, bytes);
 
+    bytes = ngx_min(size / 32, NGX_HTTP_GATE_REGISTER_MAX);
+
+    p = ngx_slab_alloc(shpool, 2 * bytes);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    cells->holds.texts[0] = p;
+    cells->holds.texts[1] = p + bytes;
+    cells->holds.size = bytes;
+
     shpool->log_nomem = 0;
 
     for (n = size / sizeof(ngx_http_gate_cell_t); n > 15; n -= n / 32 + 1) {

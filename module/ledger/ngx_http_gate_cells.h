@@ -19,6 +19,7 @@
 #include "ngx_http_gate_epochs.h"
 #include "ngx_http_gate_habits.h"
 #include "ngx_http_gate_usages.h"
+#include "ngx_http_gate_register.h"
 #include "ngx_http_gate_zone.h"
 
 
@@ -94,6 +95,7 @@ typedef struct {
     ngx_http_gate_documents_t     documents;
     ngx_http_gate_habits_t        habits;
     ngx_http_gate_usages_t        usages;
+    ngx_http_gate_register_t      holds;
     uint32_t                     *buckets;
     ngx_http_gate_cell_t         *table;    /* cell n is table[n - 1] */
 } ngx_http_gate_cells_t;
@@ -106,8 +108,8 @@ typedef ngx_uint_t (*ngx_http_gate_cells_idle_pt)(void *data,
 
 /*
  * Takes nearly all pages of the pool: an eighth for documents, a 32nd for
- * habits, a 16th for usage, the others for cells, all free.  size: of the
- * pool's memory.  NULL: it is too small.
+ * habits, 16ths for usage and for holds, the others for cells, all free.  size:
+ * of the pool's memory.  NULL: it is too small.
  */
 ngx_http_gate_cells_t *ngx_http_gate_cells_create(ngx_slab_pool_t *shpool,
     size_t size);

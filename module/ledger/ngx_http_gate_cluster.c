@@ -179,6 +179,13 @@ ngx_http_gate_cluster_server(const ngx_http_gate_cluster_t *cluster)
 ngx_uint_t
 ngx_http_gate_cluster_ready(const ngx_http_gate_cluster_t *cluster)
 {
+    return ngx_http_gate_cluster_where(cluster) != NULL;
+}
+
+
+const ngx_http_gate_server_t *
+ngx_http_gate_cluster_where(const ngx_http_gate_cluster_t *cluster)
+{
     ngx_uint_t             i;
     ngx_http_gate_node_t  *node;
 
@@ -186,11 +193,11 @@ ngx_http_gate_cluster_ready(const ngx_http_gate_cluster_t *cluster)
         node = &cluster->nodes[i];
 
         if (node->slots && ngx_http_gate_link_ready(node->link)) {
-            return 1;
+            return ngx_http_gate_link_server(node->link);
         }
     }
 
-    return 0;
+    return NULL;
 }
 
 

@@ -50,6 +50,10 @@ ngx_uint_t ngx_http_gate_cluster_ask_each(ngx_http_gate_cluster_t *cluster,
 /* Inside a handler: which primary's reply it is.  Never 0. */
 uint64_t ngx_http_gate_cluster_server(const ngx_http_gate_cluster_t *cluster);
 
+/* Where one is; NULL: nowhere. */
+const ngx_http_gate_server_t *ngx_http_gate_cluster_where(
+    const ngx_http_gate_cluster_t *cluster);
+
 /* Is there a primary that answers? */
 ngx_uint_t ngx_http_gate_cluster_ready(const ngx_http_gate_cluster_t *cluster);
 

@@ -21,6 +21,7 @@ typedef enum {
     NGX_HTTP_GATE_ASKED_HABIT,
     NGX_HTTP_GATE_ASKED_READ,           /* for an administrator */
     NGX_HTTP_GATE_ASKED_USAGE,
+    NGX_HTTP_GATE_ASKED_HOLD,
     NGX_HTTP_GATE_ASKED_KINDS
 } ngx_http_gate_asked_e;
 

@@ -100,7 +100,8 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
     ledger->log = cycle->log;
 
     if (redis == NULL) {
-        return ledger;
+        return ngx_http_gate_holding_create(ledger, cycle->pool) == NGX_OK
+               ? ledger : NULL;
     }
 
     ledger->scripts.prefix = *prefix;
@@ -133,7 +134,9 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
 
     ledger->redis = ngx_http_gate_redis_create(cycle->pool, redis, prefix,
                                                cycle->log);
-    if (ledger->redis == NULL) {
+    if (ledger->redis == NULL
+        || ngx_http_gate_holding_create(ledger, cycle->pool) != NGX_OK)
+    {
         return NULL;
     }
 
@@ -332,6 +335,8 @@ ngx_http_gate_ledger_close(ngx_http_gate_ledger_t *ledger)
     if (ledger->sweep.timer_set) {
         ngx_del_timer(&ledger->sweep);
     }
+
+    ngx_http_gate_holding_close(ledger);
 
     if (ledger->redis) {
         ngx_http_gate_redis_close(ledger->redis);
@@ -856,6 +861,8 @@ ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev)
 
     ledger = ev->data;
 
+    ngx_http_gate_holding_sweep(ledger);
+
     if (ngx_exiting && ngx_http_gate_zone_served(ledger->zone)) {
         return;
     }
@@ -1028,6 +1035,7 @@ ngx_http_gate_ledger_epoch(ngx_http_gate_ledger_t *ledger, redisReply *reply)
     }
 
     ngx_http_gate_zone_marks(ledger->zone, server, answer.marks, ledger->beat);
+    ngx_http_gate_holding_beat(ledger, &answer);
 
     if (ngx_http_gate_zone_advise(ledger->zone)) {
         ngx_http_gate_advice_ask(ledger->redis, ledger->log);

@@ -7,11 +7,45 @@
 #define NGX_HTTP_GATE_LEDGER_INNER_H_INCLUDED
 
 
-#include "ngx_http_gate_ledger.h"
+#include "ngx_http_gate_channel.h"
+#include "ngx_http_gate_ledger_holds.h"
 #include "ngx_http_gate_script.h"
 
 
 typedef struct ngx_http_gate_flush_s  ngx_http_gate_flush_t;
+
+
+/* how the register is loaded: one of these is done at a time */
+
+typedef struct {
+    ngx_http_gate_holds_t         holds;    /* this worker's copy */
+    ngx_http_gate_channel_t      *channel;
+    ngx_queue_t                   waiting;
+    ngx_queue_t                   woken;
+    ngx_int_t                     rc;       /* for them */
+    ngx_event_t                   run;      /* posted: wakes them */
+    ngx_event_t                   timer;    /* loads, soon */
+    ngx_msec_t                    began;    /* the last */
+    ngx_uint_t                    busy;
+    ngx_uint_t                    again;    /* there was news meanwhile */
+    ngx_uint_t                    telling;  /* else loading */
+    ngx_uint_t                    told;     /* it was, this time */
+    ngx_uint_t                    rounds;   /* in which it changed meanwhile */
+    ngx_uint_t                    reload;   /* Redis has not the script */
+    ngx_uint_t                    silent;   /* it was said */
+    u_char                       *text;     /* NULL: none is needed */
+    size_t                        size;
+    size_t                        len;
+    size_t                        pos;      /* to be told */
+    size_t                        sent;     /* with what is under way */
+    ngx_uint_t                    from;     /* to be loaded */
+    ngx_uint_t                    number;   /* that were */
+    ngx_uint_t                    bad;      /* that are no holds */
+    ngx_uint_t                    most;     /* for which there is no room */
+    uint64_t                      said;     /* of which version that was */
+    ngx_http_gate_edition_t       edition;
+    ngx_http_gate_edition_t       known;
+} ngx_http_gate_holding_t;
 
 
 struct ngx_http_gate_ledger_s {
@@ -33,6 +67,7 @@ struct ngx_http_gate_ledger_s {
     ngx_uint_t                    reload;   /* and Redis has not its script */
     ngx_uint_t                    reloading;    /* beats with their script */
     ngx_uint_t                    farewell;
+    ngx_http_gate_holding_t       holding;
     ngx_http_gate_question_t     *idle;
     u_char                       *names;
     ngx_http_gate_flush_t        *flush;    /* usage on its way */
@@ -59,6 +94,19 @@ ngx_http_gate_flush_t *ngx_http_gate_flush_create(ngx_pool_t *pool,
  */
 ngx_uint_t ngx_http_gate_ledger_usage(ngx_http_gate_ledger_t *ledger,
     ngx_uint_t all);
+
+/* Holds: begins; ends; listens, if it is this worker's turn. */
+ngx_int_t ngx_http_gate_holding_create(ngx_http_gate_ledger_t *ledger,
+    ngx_pool_t *pool);
+void ngx_http_gate_holding_close(ngx_http_gate_ledger_t *ledger);
+void ngx_http_gate_holding_sweep(ngx_http_gate_ledger_t *ledger);
+
+/* Has the register loaded soon. */
+void ngx_http_gate_holding_news(void *data);
+
+/* A beat told this: loads the register if it is another one. */
+void ngx_http_gate_holding_beat(ngx_http_gate_ledger_t *ledger,
+    const ngx_http_gate_answer_t *answer);
 
 /* There is a new epoch: logs it, and has all accounts told again. */
 void ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger);

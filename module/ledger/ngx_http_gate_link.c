@@ -351,6 +351,13 @@ ngx_http_gate_link_named(ngx_http_gate_named_t *named, const u_char *host,
 }
 
 
+const ngx_http_gate_server_t *
+ngx_http_gate_link_server(const ngx_http_gate_link_t *link)
+{
+    return &link->server;
+}
+
+
 ngx_log_t *
 ngx_http_gate_link_log(ngx_http_gate_link_t *link)
 {

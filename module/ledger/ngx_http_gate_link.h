@@ -127,6 +127,10 @@ ngx_uint_t ngx_http_gate_link_away(const ngx_http_gate_link_t *link);
 ngx_int_t ngx_http_gate_link_named(ngx_http_gate_named_t *named,
     const u_char *host, size_t len, ngx_int_t port);
 
+/* Where it is, or was last. */
+const ngx_http_gate_server_t *ngx_http_gate_link_server(
+    const ngx_http_gate_link_t *link);
+
 /* A log that names the server. */
 ngx_log_t *ngx_http_gate_link_log(ngx_http_gate_link_t *link);
 

@@ -179,6 +179,25 @@ ngx_http_gate_redis_ready(ngx_http_gate_redis_t *redis)
 }
 
 
+const ngx_http_gate_server_t *
+ngx_http_gate_redis_where(ngx_http_gate_redis_t *redis)
+{
+    if (redis->cluster) {
+        return ngx_http_gate_cluster_where(redis->cluster);
+    }
+
+    return ngx_http_gate_link_ready(redis->link)
+           ? ngx_http_gate_link_server(redis->link) : NULL;
+}
+
+
+ngx_http_gate_link_conf_t *
+ngx_http_gate_redis_link(ngx_http_gate_redis_t *redis)
+{
+    return &redis->conf->link;
+}
+
+
 void
 ngx_http_gate_redis_close(ngx_http_gate_redis_t *redis)
 {

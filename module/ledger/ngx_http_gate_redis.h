@@ -67,6 +67,15 @@ uint64_t ngx_http_gate_redis_server(ngx_http_gate_redis_t *redis);
 /* Is there a primary that answers? */
 ngx_uint_t ngx_http_gate_redis_ready(ngx_http_gate_redis_t *redis);
 
+/*
+ * Where a primary is that answers, for a link of one's own, and how one talks
+ * to it.  NULL: nowhere.
+ */
+const ngx_http_gate_server_t *ngx_http_gate_redis_where(
+    ngx_http_gate_redis_t *redis);
+ngx_http_gate_link_conf_t *ngx_http_gate_redis_link(
+    ngx_http_gate_redis_t *redis);
+
 /* Closes, and answers what is under way with NULL.  At worker exit. */
 void ngx_http_gate_redis_close(ngx_http_gate_redis_t *redis);
 

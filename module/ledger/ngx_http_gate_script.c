@@ -1,6 +1,6 @@
 /*
- * Arguments and replies, in the order that account.lua, beat.lua, familiar.lua
- * and journey.lua have them.
+ * Arguments and replies, in the order that account.lua, beat.lua, familiar.lua,
+ * journey.lua and holds.lua have them.
  */
 
 
@@ -15,6 +15,9 @@
 /* numbers before the grants, and of each grant */
 #define NGX_HTTP_GATE_HEAD      3
 #define NGX_HTTP_GATE_GRANTS    6
+
+/* numbers of a beat */
+#define NGX_HTTP_GATE_BEATEN    5
 
 /* numbers of a habit, of either kind: the first of them are the epoch's */
 #define NGX_HTTP_GATE_TOLD      9
@@ -39,8 +42,6 @@ static u_char *ngx_http_gate_script_documents(
     const ngx_http_gate_question_t *q);
 static u_char *ngx_http_gate_script_quota(ngx_http_gate_command_t *command,
     u_char *p, const ngx_http_gate_question_t *q, ngx_uint_t n);
-static u_char *ngx_http_gate_script_number(ngx_http_gate_command_t *command,
-    u_char *p, uint64_t n);
 static void ngx_http_gate_script_key(ngx_http_gate_command_t *command,
     const char *format, const ngx_str_t *prefix, const ngx_str_t *name,
     const ngx_str_t *quota);
@@ -50,12 +51,12 @@ static ngx_int_t ngx_http_gate_script_taken(redisReply **reply,
     const ngx_http_gate_question_t *q, ngx_http_gate_answer_t *answer);
 static ngx_int_t ngx_http_gate_script_grant(redisReply **reply,
     gate_grant_t *grant);
-static ngx_int_t ngx_http_gate_script_numbers(redisReply **reply,
-    const long long *most, long long *numbers, ngx_uint_t n);
 
 
 /* the letters of gate_per_e in the scripts */
 static const u_char  ngx_http_gate_per[] = "hdwmt";
+
+static const ngx_str_t  ngx_http_gate_holds_key = ngx_string("holds");
 
 
 void
@@ -85,7 +86,9 @@ ngx_http_gate_script_init(ngx_http_gate_scripts_t *scripts)
         { sizeof(ngx_http_gate_usage_top_script) - 1,
           (u_char *) ngx_http_gate_usage_top_script },
         { sizeof(ngx_http_gate_usage_read_script) - 1,
-          (u_char *) ngx_http_gate_usage_read_script }
+          (u_char *) ngx_http_gate_usage_read_script },
+        { sizeof(ngx_http_gate_holds_script) - 1,
+          (u_char *) ngx_http_gate_holds_script }
     };
 
     for (i = 0; i < NGX_HTTP_GATE_SCRIPTS; i++) {
@@ -139,6 +142,8 @@ ngx_http_gate_script_command(ngx_http_gate_command_t *command,
     ngx_http_gate_script_epoch(command, scripts);
 
     if (q == NULL) {
+        ngx_http_gate_script_key(command, "%V:%V", prefix,
+                                 &ngx_http_gate_holds_key, NULL);
         return;
     }
 
@@ -178,6 +183,27 @@ ngx_http_gate_script_begin(ngx_http_gate_command_t *command,
     command->nkeys = 0;
 
     return arg;
+}
+
+
+u_char *
+ngx_http_gate_script_holds(ngx_http_gate_command_t *command,
+    const ngx_http_gate_scripts_t *scripts, ngx_uint_t text)
+{
+    u_char  *p;
+
+    (void) ngx_http_gate_script_begin(command,
+                                &scripts->list[NGX_HTTP_GATE_SCRIPT_HOLDS],
+                                      text);
+
+    p = ngx_http_gate_script_number(command, command->numbers,
+                                    1 + !scripts->cluster);
+
+    ngx_http_gate_script_key(command, "%V:%V", &scripts->prefix,
+                             &ngx_http_gate_holds_key, NULL);
+    ngx_http_gate_script_epoch(command, scripts);
+
+    return p;
 }
 
 
@@ -354,9 +380,7 @@ ngx_http_gate_script_quota(ngx_http_gate_command_t *command, u_char *p,
 }
 
 
-/* a number, at most what a Lua number holds exactly */
-
-static u_char *
+u_char *
 ngx_http_gate_script_number(ngx_http_gate_command_t *command, u_char *p,
     uint64_t n)
 {
@@ -410,14 +434,15 @@ ngx_http_gate_script_reply(redisReply *reply,
     const ngx_http_gate_question_t *q, ngx_http_gate_answer_t *answer)
 {
     size_t       expected;
-    long long    head[NGX_HTTP_GATE_HEAD];
+    long long    head[NGX_HTTP_GATE_BEATEN];
     ngx_uint_t   i, n;
 
-    static const long long  most[NGX_HTTP_GATE_HEAD] = {
-        (long long) GATE_LIMIT_MAX, NGX_HTTP_GATE_CLOSED, NGX_MAX_INT32_VALUE
+    static const long long  most[NGX_HTTP_GATE_BEATEN] = {
+        (long long) GATE_LIMIT_MAX, NGX_HTTP_GATE_CLOSED, NGX_MAX_INT32_VALUE,
+        (long long) GATE_LIMIT_MAX + 2, (long long) GATE_LIMIT_MAX
     };
 
-    n = NGX_HTTP_GATE_HEAD;
+    n = q ? NGX_HTTP_GATE_HEAD : NGX_HTTP_GATE_BEATEN;
     expected = n + (q ? NGX_HTTP_GATE_GRANTS * q->kind->nquotas
                         + 2 * q->kind->documents : 0);
 
@@ -434,6 +459,8 @@ ngx_http_gate_script_reply(redisReply *reply,
     answer->closed = head[1];
     answer->lost = q ? head[2] : 0;
     answer->marks = q ? 0 : (uint32_t) head[2];
+    answer->holds = q ? 0 : head[3];
+    answer->now = q ? 0 : head[4];
 
     for (i = 0; q && i < q->kind->nquotas; i++) {
         if (ngx_http_gate_script_grant(&reply->element[n
@@ -573,7 +600,7 @@ ngx_http_gate_script_told(redisReply *reply,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_gate_script_numbers(redisReply **reply, const long long *most,
     long long *numbers, ngx_uint_t n)
 {

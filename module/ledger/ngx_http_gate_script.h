@@ -36,6 +36,7 @@ typedef enum {
     NGX_HTTP_GATE_SCRIPT_USAGE_PROJECT,
     NGX_HTTP_GATE_SCRIPT_USAGE_TOP,
     NGX_HTTP_GATE_SCRIPT_USAGE_READ,
+    NGX_HTTP_GATE_SCRIPT_HOLDS,
     NGX_HTTP_GATE_SCRIPTS
 } ngx_http_gate_script_e;
 
@@ -74,6 +75,21 @@ void ngx_http_gate_script_init(ngx_http_gate_scripts_t *scripts);
 void ngx_http_gate_script_command(ngx_http_gate_command_t *command,
     const ngx_http_gate_scripts_t *scripts, ngx_uint_t text,
     ngx_http_gate_question_t *q);
+
+/*
+ * Begins a command of holds.lua; what is to be done, and its arguments, are the
+ * caller's to append.  "p" is where the next number goes.
+ */
+u_char *ngx_http_gate_script_holds(ngx_http_gate_command_t *command,
+    const ngx_http_gate_scripts_t *scripts, ngx_uint_t text);
+
+/* Appends a number, at most what a Lua number holds exactly. */
+u_char *ngx_http_gate_script_number(ngx_http_gate_command_t *command,
+    u_char *p, uint64_t n);
+
+/* Reads n numbers, from 0 to most[].  NGX_ERROR: they are none. */
+ngx_int_t ngx_http_gate_script_numbers(redisReply **reply,
+    const long long *most, long long *numbers, ngx_uint_t n);
 
 /* The command that asks for a habit.  here: the user is there today. */
 void ngx_http_gate_script_habit(ngx_http_gate_command_t *command,

@@ -10,6 +10,7 @@
 
 
 static ngx_int_t ngx_http_gate_zone_init(ngx_shm_zone_t *shm_zone, void *data);
+static ngx_int_t ngx_http_gate_zone_begin_holds(ngx_http_gate_zone_t *zone);
 static void ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
     uint64_t now);
@@ -75,7 +76,7 @@ ngx_http_gate_zone_init(ngx_shm_zone_t *shm_zone, void *data)
         zone->shpool = old->shpool;
         zone->cells = old->cells;
         zone->generation = zone->cells->generation + 1;
-        return NGX_OK;
+        return ngx_http_gate_zone_begin_holds(zone);
     }
 
     zone->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
@@ -83,7 +84,7 @@ ngx_http_gate_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     if (shm_zone->shm.exists) {
         zone->cells = zone->shpool->data;
         zone->generation = zone->cells->generation + 1;
-        return NGX_OK;
+        return ngx_http_gate_zone_begin_holds(zone);
     }
 
     zone->cells = ngx_http_gate_cells_create(zone->shpool,
@@ -96,6 +97,19 @@ ngx_http_gate_zone_init(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     zone->shpool->data = zone->cells;
+
+    return ngx_http_gate_zone_begin_holds(zone);
+}
+
+
+/* where nobody could tell holds, none is known to be set */
+
+static ngx_int_t
+ngx_http_gate_zone_begin_holds(ngx_http_gate_zone_t *zone)
+{
+    if (zone->embedded && zone->cells->holds.generation == 0) {
+        zone->cells->holds.generation = 1;
+    }
 
     return NGX_OK;
 }

@@ -23,6 +23,7 @@
 #include "ngx_http_gate_counters.h"
 #include "ngx_http_gate_habits.h"
 #include "ngx_http_gate_usages.h"
+#include "ngx_http_gate_register.h"
 
 
 /* quotas of one account */
@@ -125,6 +126,9 @@ typedef struct {
     ngx_msec_t             closed;      /* ms until it grants again */
     ngx_uint_t             lost;        /* the account's count was lost */
     uint32_t               marks;       /* of the epoch, to a beat */
+    uint64_t               holds;       /* version and 2; 1: that is none, 0:
+                                           another's; to a beat */
+    uint64_t               now;         /* ms since 1970, to a beat */
     gate_grant_t           grants[NGX_HTTP_GATE_QUOTAS];
 
     /* bits of the documents asked for: counted now, and not before */
@@ -273,9 +277,6 @@ ngx_uint_t ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone,
 ngx_uint_t ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone,
     uint64_t server, uint64_t epoch, ngx_msec_t asked);
 
-/* There are habits: answers to other questions are no beats. */
-void ngx_http_gate_zone_habits(ngx_http_gate_zone_t *zone);
-
 /*
  * Names what is known of a user in a country, or of where he was last, under a
  * policy whose accounts end with suffix; country, days and remember are the
@@ -299,6 +300,42 @@ void ngx_http_gate_zone_told(ngx_http_gate_zone_t *zone,
  */
 void ngx_http_gate_zone_marks(ngx_http_gate_zone_t *zone, uint64_t server,
     uint32_t marks, ngx_msec_t asked);
+
+/*
+ * The register of holds: its generation, which is another one when it has
+ * changed; 0: nobody has told it yet.  Takes no lock.  It has room for so many
+ * bytes.
+ */
+ngx_uint_t ngx_http_gate_zone_holds(const ngx_http_gate_zone_t *zone);
+size_t ngx_http_gate_zone_holds_room(const ngx_http_gate_zone_t *zone);
+
+/* The time by which holds end, seconds since 1970: Redis', as it told it. */
+uint64_t ngx_http_gate_zone_holds_now(const ngx_http_gate_zone_t *zone);
+void ngx_http_gate_zone_holds_clock(ngx_http_gate_zone_t *zone, uint64_t ms);
+
+/*
+ * Copies the register, if it is not longer than *len, which then is its length;
+ * and tells its edition, unless that is NULL.  Returns its generation.
+ */
+ngx_uint_t ngx_http_gate_zone_holds_read(ngx_http_gate_zone_t *zone,
+    u_char *text, size_t *len, ngx_http_gate_edition_t *edition);
+
+/* Replaces it; it has a new generation if it changes.  NGX_ERROR: no room. */
+ngx_int_t ngx_http_gate_zone_holds_write(ngx_http_gate_zone_t *zone,
+    const u_char *text, size_t len, const ngx_http_gate_edition_t *edition);
+
+/* How many are in force, for metrics, and of what version it is. */
+void ngx_http_gate_zone_holds_count(ngx_http_gate_zone_t *zone, ngx_uint_t n);
+void ngx_http_gate_zone_holds_told(const ngx_http_gate_zone_t *zone,
+    ngx_uint_t *number, uint64_t *version);
+
+/*
+ * Is this worker the one of its host that listens to Redis?  It is as long as
+ * it says so every so many ms, or until it will no more; then another one.
+ */
+ngx_uint_t ngx_http_gate_zone_listens(ngx_http_gate_zone_t *zone,
+    ngx_msec_t every);
+void ngx_http_gate_zone_listens_no_more(ngx_http_gate_zone_t *zone);
 
 /* True once in an era: Redis should be looked at. */
 ngx_uint_t ngx_http_gate_zone_advise(ngx_http_gate_zone_t *zone);

@@ -13,13 +13,6 @@
 #define NGX_HTTP_GATE_DAY  (24 * 60 * 60 * 1000)
 
 
-void
-ngx_http_gate_zone_habits(ngx_http_gate_zone_t *zone)
-{
-    zone->habits = 1;
-}
-
-
 ngx_int_t
 ngx_http_gate_zone_habit_name(ngx_pool_t *pool, ngx_http_gate_habit_t *habit,
     const ngx_str_t *suffix, const ngx_str_t *user)

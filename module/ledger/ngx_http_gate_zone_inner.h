@@ -16,7 +16,6 @@ struct ngx_http_gate_zone_s {
     ngx_slab_pool_t              *shpool;
     ngx_array_t                  *kinds;
     ngx_uint_t                    embedded;
-    ngx_uint_t                    habits;   /* some policy asks for them */
     ngx_uint_t                    full;     /* said once by this worker */
     uint32_t                      generation;
 };

@@ -118,12 +118,6 @@ ngx_http_gate_zone_end(ngx_http_gate_zone_t *zone,
         if ((ngx_msec_int_t) (opens - cells->opens) > 0) {
             cells->opens = opens;
         }
-
-        /* it does not tell the marks */
-
-        if (!zone->habits) {
-            cells->beat = q->asked;
-        }
     }
 
     n = ngx_http_gate_cells_find(cells, 0, q->hash, &q->name);

@@ -10,6 +10,8 @@
 #include "gate_certificate.h"
 
 
+static gate_verdict_t gate_judge_held(const gate_policy_t *policy,
+    const gate_facts_t *facts);
 static gate_reason_e gate_judge_country(const gate_policy_t *policy,
     const gate_facts_t *facts);
 static int gate_judge_listed(const gate_countries_t *policys,
@@ -56,6 +58,13 @@ gate_judge_first(const gate_policy_t *policy, const gate_facts_t *facts)
         return verdict;
     }
 
+    verdict = gate_judge_held(policy, facts);
+
+    if (verdict.answer != GATE_PASS) {
+        return verdict;
+    }
+
+    verdict.answer = GATE_DENY;
     verdict.reason = gate_judge_country(policy, facts);
 
     if (verdict.reason != GATE_REASON_NONE) {
@@ -73,6 +82,39 @@ gate_judge_first(const gate_policy_t *policy, const gate_facts_t *facts)
 
     return verdict.answer == GATE_PASS ? gate_judge_journey(policy, facts)
                                        : verdict;
+}
+
+
+static gate_verdict_t
+gate_judge_held(const gate_policy_t *policy, const gate_facts_t *facts)
+{
+    gate_verdict_t  verdict = { GATE_PASS, GATE_REASON_NONE, 0, 0,
+                                GATE_FAULT_NONE };
+
+    switch (facts->held) {
+
+    case GATE_HELD_NO:
+        break;
+
+    case GATE_HELD_YES:
+        verdict.answer = GATE_DENY;
+        verdict.reason = GATE_REASON_HELD;
+        break;
+
+    case GATE_HELD_DOWN:
+        if (policy->store_down == 0) {
+            verdict.answer = GATE_DENY;
+            verdict.reason = GATE_REASON_UNAVAILABLE;
+        }
+
+        break;
+
+    default: /* GATE_HELD_UNKNOWN */
+        verdict.answer = GATE_ASK;
+        verdict.reason = GATE_REASON_HELD;
+    }
+
+    return verdict;
 }
 
 
@@ -318,7 +360,7 @@ const char *
 gate_reason_name(gate_reason_e reason)
 {
     static const char *const  names[GATE_REASONS] = {
-        "", "certificate", "issuer", "revoked", "require", "country",
+        "", "certificate", "issuer", "revoked", "require", "held", "country",
         "anonymous_network", "unusual_country", "speed", "quota",
         "unavailable"
     };

@@ -1,8 +1,9 @@
 /*
  * The judge: facts and a policy in, a verdict out.  The order is fixed:
- * certificate, user, country, anonymous network, unusual country, speed, then
- * quotas, so that what is cheap to know is refused before anybody is asked.  It
- * is called again, with more facts, after it answered GATE_ASK.
+ * certificate, user, what is required, held, country, anonymous network,
+ * unusual country, speed, then quotas, so that what is cheap to know is refused
+ * before anybody is asked.  It is called again, with more facts, after it
+ * answered GATE_ASK.
  */
 
 
@@ -24,7 +25,7 @@
  * GATE_DENY: reason says which rule; with several refused quotas the verdict
  * names the one that opens last.  GATE_ASK: credit is unknown or short; or, if
  * the reason is GATE_REASON_UNUSUAL_COUNTRY, facts->familiar is unknown; or
- * with GATE_REASON_SPEED facts->journey.
+ * with GATE_REASON_SPEED facts->journey, with GATE_REASON_HELD facts->held.
  */
 gate_verdict_t gate_judge(const gate_policy_t *policy,
     const gate_facts_t *facts);

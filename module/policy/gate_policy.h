@@ -215,6 +215,16 @@ typedef enum {
 } gate_journey_e;
 
 
+/* has an administrator stopped this: "hold" */
+
+typedef enum {
+    GATE_HELD_NO = 0,
+    GATE_HELD_YES,
+    GATE_HELD_UNKNOWN,              /* the ledger has to be asked */
+    GATE_HELD_DOWN                  /* asked for this request, no answer */
+} gate_held_e;
+
+
 typedef struct {
     gate_certificate_e       certificate;
     unsigned                 user:1;    /* the user key is not empty */
@@ -222,6 +232,7 @@ typedef struct {
     unsigned                 exempt:1;  /* from the rules of geography */
     unsigned                 countries_invalid:1;
     unsigned                 located:1; /* the spot is known */
+    gate_held_e              held;
     char                     country[2];    /* 0, 0: unknown */
     char                     continent[2];
     gate_countries_t         allow;     /* this user's, besides the policy's */
@@ -265,6 +276,7 @@ typedef enum {
     GATE_REASON_ISSUER,
     GATE_REASON_REVOKED,
     GATE_REASON_REQUIRE,
+    GATE_REASON_HELD,
     GATE_REASON_COUNTRY,
     GATE_REASON_ANONYMOUS_NETWORK,
     GATE_REASON_UNUSUAL_COUNTRY,

@@ -14,6 +14,7 @@
 
 
 typedef struct {
+    ngx_http_gate_zone_t       *zone;
     ngx_http_gate_counters_t   *counters;
     ngx_http_gate_ledger_t     *ledger;     /* NULL: there is no Redis */
     const char                 *name;
@@ -41,6 +42,10 @@ static u_char *ngx_http_gate_metrics_notices(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
 static u_char *ngx_http_gate_metrics_connections(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
+static u_char *ngx_http_gate_metrics_holds(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics);
+static u_char *ngx_http_gate_metrics_version(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics);
 static u_char *ngx_http_gate_metrics_up(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
 static u_char *ngx_http_gate_metrics_questions(u_char *p, u_char *last,
@@ -66,6 +71,14 @@ static const ngx_http_gate_metric_t  ngx_http_gate_metrics[] = {
     { "nginx_gate_dropped_connections_total", "counter",
       "Connections that were closed for their country when accepted.",
       0, ngx_http_gate_metrics_connections },
+
+    { "nginx_gate_holds", "gauge",
+      "Holds of administrators that are in force.",
+      0, ngx_http_gate_metrics_holds },
+
+    { "nginx_gate_holds_version", "gauge",
+      "Version of the holds, which is the same on all hosts.",
+      0, ngx_http_gate_metrics_version },
 
     { "nginx_gate_redis_up", "gauge",
       "Whether the worker that answers is connected to Redis.",
@@ -113,6 +126,7 @@ ngx_http_gate_metrics_send(ngx_http_request_t *r, ngx_http_gate_zone_t *zone,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    metrics.zone = zone;
     metrics.counters = ngx_http_gate_zone_counters(zone);
     metrics.ledger = ledger && ngx_http_gate_ledger_redis(ledger) ? ledger
                                                                   : NULL;
@@ -223,11 +237,37 @@ ngx_http_gate_metrics_notices(u_char *p, u_char *last,
 
 
 static u_char *
+ngx_http_gate_metrics_holds(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics)
+{
+    uint64_t    version;
+    ngx_uint_t  n;
+
+    ngx_http_gate_zone_holds_told(metrics->zone, &n, &version);
+
+    return ngx_slprintf(p, last, "%s %ui\n", metrics->name, n);
+}
+
+
+static u_char *
 ngx_http_gate_metrics_connections(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics)
 {
     return ngx_slprintf(p, last, "%s %uA\n", metrics->name,
                         metrics->counters->connections);
+}
+
+
+static u_char *
+ngx_http_gate_metrics_version(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics)
+{
+    uint64_t    version;
+    ngx_uint_t  n;
+
+    ngx_http_gate_zone_holds_told(metrics->zone, &n, &version);
+
+    return ngx_slprintf(p, last, "%s %uL\n", metrics->name, version);
 }
 
 
@@ -248,7 +288,7 @@ ngx_http_gate_metrics_questions(u_char *p, u_char *last,
     ngx_uint_t  i;
 
     static const char *const  kinds[NGX_HTTP_GATE_ASKED_KINDS] = {
-        "draw", "settle", "beat", "habit", "read", "usage"
+        "draw", "settle", "beat", "habit", "read", "usage", "hold"
     };
 
     for (i = 0; i < NGX_HTTP_GATE_ASKED_KINDS; i++) {

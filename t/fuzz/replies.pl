@@ -13,7 +13,7 @@ my %seeds = (
     grant => "\0\xff" . list(1, 0, 0, @grant),
     grants => "\3\xff" . list(1, 0, 0, (@grant) x 4),
     documents => "\4\x10" . list(1, 0, 0, @grant, 3, 1),
-    beat => "\0\1" . list(1, 0, 7),
+    beat => "\0\1" . list(1, 0, 7, 2, 1_700_000_000_000),
     habit => "\0\7" . list(1, 0, 7, 20_000, 3_600_000, 19_000, 20_000, 20_000,
                            1),
     error => "\0\xff-NOSCRIPT No matching script\r\n",

@@ -790,6 +790,36 @@ what_is_required_comes_after_the_certificate_and_before_the_country(
 
 
 static void
+who_is_held_is_told_so_before_the_country(void **state)
+{
+    (void) state;
+
+    facts.held = GATE_HELD_YES;
+    facts.country[0] = 'D';
+    verdict_is(GATE_DENY, "held");
+
+    facts.denied = 1;
+    verdict_is(GATE_DENY, "require");
+}
+
+
+static void
+who_is_held_is_asked_and_if_nobody_says_the_policy_does(void **state)
+{
+    (void) state;
+
+    facts.held = GATE_HELD_UNKNOWN;
+    verdict_is(GATE_ASK, "held");
+
+    facts.held = GATE_HELD_DOWN;
+    verdict_is(GATE_DENY, "unavailable");
+
+    policy.store_down = 1000;
+    assert_int_equal(gate_judge_first(&policy, &facts).answer, GATE_PASS);
+}
+
+
+static void
 certificate_comes_before_country_and_country_before_quota(void **state)
 {
     (void) state;
@@ -1051,6 +1081,10 @@ main(void)
         cmocka_unit_test_setup(
             what_is_required_comes_after_the_certificate_and_before_the_country,
             setup),
+        cmocka_unit_test_setup(who_is_held_is_told_so_before_the_country,
+                               setup),
+        cmocka_unit_test_setup(
+            who_is_held_is_asked_and_if_nobody_says_the_policy_does, setup),
         cmocka_unit_test_setup(
             certificate_comes_before_country_and_country_before_quota, setup),
         cmocka_unit_test_setup(who_is_refused_anyway_asks_nobody, setup),

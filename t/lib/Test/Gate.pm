@@ -288,6 +288,17 @@ sub rules {
     return $rules =~ s/>\S+/>$password/r;
 }
 
+# Sets a hold as the README has it, or with undef lifts it.
+
+sub hold {
+    my ($self, $redis, $id, $what) = @_;
+
+    $redis->command(defined $what ? ('HSET', 'gate:holds', $id, $what)
+                                  : ('HDEL', 'gate:holds', $id));
+    $redis->command('PUBLISH', 'gate:holds',
+                    $redis->command('HINCRBY', 'gate:holds', 'version', 1));
+}
+
 # A name server for these names; answers its port.
 
 sub dns {
