@@ -33,6 +33,7 @@
 #include <ngx_http.h>
 
 #include "gate_judge.h"
+#include "ngx_http_gate_audit.h"
 #include "ngx_http_gate_certificate.h"
 #include "ngx_http_gate_crl.h"
 #include "ngx_http_gate_fingerprints.h"
@@ -145,6 +146,9 @@ typedef struct {
     time_t                       usage_keep;    /* seconds; 0: off */
     ngx_int_t                    event;     /* index of $request_id */
     ngx_http_gate_ledger_t      *ledger;    /* this worker's */
+    ngx_http_gate_audit_t       *audit;     /* NULL: nothing is told */
+    u_char                      *stream_file;   /* where it goes to Redis */
+    ngx_uint_t                   stream_line;
     ngx_http_gate_drops_t       *drops;     /* NULL: nobody is dropped */
     ngx_http_gate_hold_t        *hold;      /* this worker's; NULL: no zone */
     unsigned                     used:1;    /* some location has a gate */
@@ -176,6 +180,8 @@ typedef struct {
     ngx_uint_t                   line;
     ngx_flag_t                   dry_run;
     ngx_uint_t                   log_level;
+    ngx_array_t                 *audit;     /* of ngx_http_gate_audit_line_t,
+                                               NULL: none */
     unsigned                     admin:1;
     unsigned                     admin_write:1;
 } ngx_http_gate_loc_conf_t;
@@ -245,6 +251,7 @@ struct ngx_http_gate_ctx_s {
     ngx_http_gate_habit_t       *habit;     /* NULL: not looked up yet */
     ngx_http_gate_habit_t       *visit;     /* the same */
     unsigned                     notices;   /* it passed, and is told */
+    const ngx_array_t           *audit;     /* of its location, or NULL */
 
     ngx_http_gate_waiter_t       waiter;
     ngx_http_gate_habit_waiter_t habit_waiter;

@@ -473,6 +473,14 @@ ngx_http_gate_access_note(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 static void
 ngx_http_gate_access_arrive(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    if (r == r->main || ctx->audit == NULL) {
+        ctx->audit = glcf->audit;
+    }
+
     if (r == r->main) {
         ctx->first->current = ctx;
     }

@@ -96,10 +96,14 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
 
     ngx_http_gate_tally_init(gmcf);
 
+    if (ngx_http_gate_conf_audit_check(cf, gmcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     /* Redis has holds, too */
 
     if (gmcf->kinds.nelts == 0 && gmcf->redis == NULL && !gmcf->metrics
-        && !gmcf->admin && !gmcf->usage)
+        && !gmcf->admin && !gmcf->usage && gmcf->audit == NULL)
     {
         return NGX_CONF_OK;
     }
@@ -116,6 +120,10 @@ ngx_http_gate_conf_init_main(ngx_conf_t *cf, void *conf)
 
     if (gmcf->redis == NULL) {
         ngx_http_gate_zone_embed(gmcf->zone);
+    }
+
+    if (gmcf->audit) {
+        ngx_http_gate_zone_levels(gmcf->zone);
     }
 
     return NGX_CONF_OK;
@@ -143,6 +151,7 @@ ngx_http_gate_conf_create_loc(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     glcf->name = { 0, NULL };
+     *     glcf->audit = NULL;
      *     glcf->admin = 0;
      *     glcf->admin_write = 0;
      */
@@ -167,6 +176,10 @@ ngx_http_gate_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->dry_run, prev->dry_run, 0);
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level,
                               NGX_LOG_NOTICE);
+
+    if (conf->audit == NULL) {
+        conf->audit = prev->audit;
+    }
 
     gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
 

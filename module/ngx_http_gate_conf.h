@@ -36,6 +36,12 @@ char *ngx_http_gate_conf_admin(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_int_t ngx_http_gate_conf_admin_check(ngx_conf_t *cf,
     ngx_http_gate_main_conf_t *gmcf);
 
+/* "gate_audit", and what no line of it can tell by itself. */
+char *ngx_http_gate_conf_audit(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+ngx_int_t ngx_http_gate_conf_audit_check(ngx_conf_t *cf,
+    ngx_http_gate_main_conf_t *gmcf);
+
 /* A "quota" line; conf is the policy. */
 char *ngx_http_gate_conf_quota(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);

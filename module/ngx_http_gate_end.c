@@ -7,7 +7,9 @@
 #include "ngx_http_gate_end.h"
 
 #include "ngx_http_gate_access.h"
+#include "ngx_http_gate_last.h"
 #include "ngx_http_gate_meter.h"
+#include "ngx_http_gate_tell.h"
 
 
 static void ngx_http_gate_end_policy(ngx_http_request_t *r,
@@ -18,13 +20,26 @@ static ngx_uint_t ngx_http_gate_end_status(ngx_http_request_t *r);
 ngx_int_t
 ngx_http_gate_end_handler(ngx_http_request_t *r)
 {
-    ngx_http_gate_ctx_t  *ctx;
+    ngx_http_gate_ctx_t       *ctx, *first;
+    ngx_http_gate_loc_conf_t  *glcf;
 
     if (r != r->main) {
         return NGX_OK;
     }
 
-    for (ctx = ngx_http_gate_access_first(r); ctx; ctx = ctx->next) {
+    first = ngx_http_gate_access_first(r);
+
+    if (first == NULL) {
+        glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+        if (glcf->audit && ngx_http_gate_last_early(r)) {
+            ngx_http_gate_tell_early(r, ngx_http_gate_end_status(r));
+        }
+
+        return NGX_OK;
+    }
+
+    for (ctx = first; ctx; ctx = ctx->next) {
         if (ctx->judged) {
             ngx_http_gate_end_policy(r, ctx);
         }
@@ -46,9 +61,9 @@ ngx_http_gate_end_policy(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     end.download = end.current && !ctx->denied
                    && (ctx->metered || ctx->upgraded) && r->header_sent;
 
-    /* who tells and counts takes it from here */
-
-    (void) end;
+    if (ctx->audit) {
+        ngx_http_gate_tell_end(r, &end);
+    }
 }
 
 

@@ -9,7 +9,10 @@
 #include "ngx_http_gate_last.h"
 
 #include "ngx_http_gate_access.h"
+#include "ngx_http_gate_peer.h"
 #include "ngx_http_gate_quota.h"
+
+#include <ngx_http_ssl_module.h>
 
 
 static ngx_int_t ngx_http_gate_last_enter(ngx_http_request_t *r);
@@ -63,6 +66,53 @@ ngx_http_gate_last_judge(ngx_http_request_t *r, ngx_uint_t wait,
     }
 
     return (*ctx)->denied ? NGX_DECLINED : NGX_ERROR;
+}
+
+
+/*
+ * What nginx itself answers before any phase, to the client's certificate: 495,
+ * 496 and 497, which are 400 unless "error_page" says otherwise.  In what place
+ * the request would have come to is not known then, so that of the server as a
+ * whole tells.
+ */
+
+ngx_uint_t
+ngx_http_gate_last_early(ngx_http_request_t *r)
+{
+    long                          rc;
+    const char                   *error;
+    ngx_connection_t             *c;
+    ngx_http_ssl_srv_conf_t      *sscf;
+    ngx_http_gate_srv_conf_t     *gscf;
+    ngx_http_gate_certificate_t  *cert;
+
+    c = r->connection;
+    gscf = ngx_http_get_module_srv_conf(r, ngx_http_gate_module);
+    sscf = ngx_http_get_module_srv_conf(r, ngx_http_ssl_module);
+
+    if (!gscf->gated || !r->http_connection->ssl) {
+        return 0;
+    }
+
+    if (c->ssl == NULL) {
+        return 1;
+    }
+
+    if (!sscf->verify) {
+        return 0;
+    }
+
+    cert = ngx_http_gate_peer_certificate(r);
+
+    if (cert == NULL || cert->state == GATE_CERTIFICATE_NONE) {
+        return sscf->verify == 1;
+    }
+
+    rc = SSL_get_verify_result(c->ssl->connection);
+
+    return (rc != X509_V_OK
+            && (sscf->verify != 3 || !ngx_ssl_verify_error_optional(rc)))
+           || ngx_ssl_ocsp_get_status(c, &error) != NGX_OK;
 }
 
 

@@ -21,5 +21,11 @@
 ngx_int_t ngx_http_gate_last_judge(ngx_http_request_t *r, ngx_uint_t wait,
     ngx_http_gate_ctx_t **ctx);
 
+/*
+ * Was it refused by nginx before any phase, for its certificate, where there is
+ * a gate?  Of a request that has ended, or is being answered.
+ */
+ngx_uint_t ngx_http_gate_last_early(ngx_http_request_t *r);
+
 
 #endif /* NGX_HTTP_GATE_LAST_H_INCLUDED */

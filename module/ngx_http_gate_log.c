@@ -13,7 +13,6 @@
 #define NGX_HTTP_GATE_LOGGED  128
 
 
-static const char *ngx_http_gate_log_fault(ngx_http_gate_ctx_t *ctx);
 static size_t ngx_http_gate_log_text(u_char *text, const ngx_str_t *value);
 
 
@@ -44,9 +43,7 @@ ngx_http_gate_log_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 }
 
 
-/* of a certificate, for a user has no other way to find out */
-
-static const char *
+const char *
 ngx_http_gate_log_fault(ngx_http_gate_ctx_t *ctx)
 {
     if (ctx->verdict.fault == GATE_FAULT_INVALID

@@ -15,6 +15,12 @@
 void ngx_http_gate_log_refused(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 
+/*
+ * What was wrong with a certificate, which its user has no other way to find
+ * out; or "".
+ */
+const char *ngx_http_gate_log_fault(ngx_http_gate_ctx_t *ctx);
+
 /* It passed, and ctx->notices are to be told; at "gate_log_level". */
 void ngx_http_gate_log_notice(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);

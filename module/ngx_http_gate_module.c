@@ -10,6 +10,7 @@
 #include "ngx_http_gate_hold.h"
 #include "ngx_http_gate_end.h"
 #include "ngx_http_gate_meter.h"
+#include "ngx_http_gate_tell.h"
 #include "ngx_http_gate_variables.h"
 
 
@@ -50,6 +51,13 @@ static ngx_command_t  ngx_http_gate_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_gate_loc_conf_t, log_level),
       &ngx_http_gate_log_levels },
+
+    { ngx_string("gate_audit"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_gate_conf_audit,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("gate_drop_country"),
       NGX_HTTP_SRV_CONF|NGX_CONF_1MORE,
@@ -251,7 +259,13 @@ ngx_http_gate_init_process(ngx_cycle_t *cycle)
                                                &gmcf->prefix,
                                                gmcf->usage_keep);
 
-    return gmcf->ledger ? ngx_http_gate_hold_start(cycle, gmcf) : NGX_ERROR;
+    if (gmcf->ledger == NULL
+        || (gmcf->audit && ngx_http_gate_tell_start(gmcf, cycle) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_gate_hold_start(cycle, gmcf);
 }
 
 
@@ -272,6 +286,10 @@ ngx_http_gate_exit_process(ngx_cycle_t *cycle)
 
     if (gmcf && gmcf->ledger) {
         ngx_http_gate_ledger_close(gmcf->ledger);
+    }
+
+    if (gmcf && gmcf->ledger && gmcf->audit) {
+        ngx_http_gate_audit_close(gmcf->audit);
     }
 
     if (gmcf && gmcf->geo) {

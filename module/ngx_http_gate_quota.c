@@ -10,6 +10,7 @@
 #include "ngx_http_gate_conf.h"
 #include "ngx_http_gate_log.h"
 #include "ngx_http_gate_tally.h"
+#include "ngx_http_gate_tell.h"
 
 
 /* answers a request may wait for before it gives up */
@@ -264,6 +265,7 @@ static ngx_int_t
 ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     uint64_t requests, uint64_t borrow, ngx_http_gate_account_t **failed)
 {
+    ngx_int_t                 rc;
     ngx_uint_t                i, last;
     ngx_http_gate_account_t  *account;
 
@@ -273,12 +275,16 @@ ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
 
         ngx_http_gate_quota_need(account, bytes, requests);
 
-        if (ngx_http_gate_zone_take(ctx->main->zone, account, borrow,
+        rc = ngx_http_gate_zone_take(ctx->main->zone, account, borrow,
                               &ctx->facts.quotas[i * NGX_HTTP_GATE_QUOTAS],
-                                    last ? ngx_http_gate_tally_usage(ctx)
-                                         : NULL)
-            != NGX_OK)
-        {
+                                     last ? ngx_http_gate_tally_usage(ctx)
+                                          : NULL);
+
+        if (ctx->main->audit) {
+            ngx_http_gate_tell_levels(ctx, account);
+        }
+
+        if (rc != NGX_OK) {
             *failed = account;
             goto failed;
         }

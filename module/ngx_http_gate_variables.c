@@ -7,10 +7,9 @@
 #include "ngx_http_gate_variables.h"
 
 #include "ngx_http_gate_access.h"
+#include "ngx_http_gate_last.h"
 #include "ngx_http_gate_peer.h"
 #include "ngx_http_gate_quota.h"
-
-#include <ngx_http_ssl_module.h>
 
 
 static ngx_int_t ngx_http_gate_variable_verdict(ngx_http_request_t *r,
@@ -39,7 +38,6 @@ static ngx_int_t ngx_http_gate_variable_location(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_certificate(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_uint_t ngx_http_gate_variable_refused_early(ngx_http_request_t *r);
 static ngx_int_t ngx_http_gate_variable_set(ngx_http_variable_value_t *v,
     const void *data, size_t len);
 
@@ -191,7 +189,7 @@ ngx_http_gate_variable_verdict(ngx_http_request_t *r,
     if (ctx && ctx->judged) {
         verdict = ctx->denied ? &denied : ctx->dry_run ? &dry_run : &passed;
 
-    } else if (ngx_http_gate_variable_refused_early(r)) {
+    } else if (ngx_http_gate_last_early(r)) {
         verdict = &denied;
 
     } else {
@@ -217,60 +215,13 @@ ngx_http_gate_variable_reason(ngx_http_request_t *r,
         reason = ctx->denied || ctx->dry_run ? ctx->verdict.reason
                                              : GATE_REASON_NONE;
 
-    } else if (ngx_http_gate_variable_refused_early(r)) {
+    } else if (ngx_http_gate_last_early(r)) {
         reason = GATE_REASON_CERTIFICATE;
     }
 
     name = gate_reason_name(reason);
 
     return ngx_http_gate_variable_set(v, name, ngx_strlen(name));
-}
-
-
-/*
- * What nginx itself answers before any phase, to the client's certificate: 495,
- * 496 and 497, which are 400 unless "error_page" says otherwise.  In what place
- * the request would have come to is not known then, so that of the server as a
- * whole tells.
- */
-
-static ngx_uint_t
-ngx_http_gate_variable_refused_early(ngx_http_request_t *r)
-{
-    long                          rc;
-    const char                   *error;
-    ngx_connection_t             *c;
-    ngx_http_ssl_srv_conf_t      *sscf;
-    ngx_http_gate_srv_conf_t     *gscf;
-    ngx_http_gate_certificate_t  *cert;
-
-    c = r->connection;
-    gscf = ngx_http_get_module_srv_conf(r, ngx_http_gate_module);
-    sscf = ngx_http_get_module_srv_conf(r, ngx_http_ssl_module);
-
-    if (!gscf->gated || !r->http_connection->ssl) {
-        return 0;
-    }
-
-    if (c->ssl == NULL) {
-        return 1;
-    }
-
-    if (!sscf->verify) {
-        return 0;
-    }
-
-    cert = ngx_http_gate_peer_certificate(r);
-
-    if (cert == NULL || cert->state == GATE_CERTIFICATE_NONE) {
-        return sscf->verify == 1;
-    }
-
-    rc = SSL_get_verify_result(c->ssl->connection);
-
-    return (rc != X509_V_OK
-            && (sscf->verify != 3 || !ngx_ssl_verify_error_optional(rc)))
-           || ngx_ssl_ocsp_get_status(c, &error) != NGX_OK;
 }
 
 

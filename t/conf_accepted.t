@@ -152,6 +152,22 @@ accepted(redis => $_)
              qw(off 1d 86400 24h 90d 400d 10y)),
         "server unix:/a;\nprefix " . 'x' x 128 . ';';
 
+# gate_audit
+
+accepted(http => "gate_audit $_;")
+    for 'off', 'file audit.json', 'file audit.json events=all',
+        'file audit.json events=refused,download,state chain=on anchor=100ms',
+        'file audit.json chain=on', 'file audit.json chain=off',
+        'file /dev/null events=state', 'syslog:server=unix:/nosuch',
+        'syslog:server=127.0.0.1,tag=gate,facility=local0,severity=info '
+        . 'events=refused';
+accepted(http => "gate_redis { server unix:/a; }\ngate_audit redis $_;")
+    for '', 'maxlen=1000', 'maxlen=5m events=download';
+accepted(http => "gate_audit file a.json;\ngate_audit file b.json;\n"
+                 . "server { server_name a; gate_audit off; }\n"
+                 . "server { server_name b; gate_audit file a.json; }",
+         'gate_audit at several levels');
+
 # the flat directives
 
 accepted(http => $_)

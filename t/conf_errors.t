@@ -430,6 +430,42 @@ my @faults = (
              'no "ssl_name" is defined for "ssl"', 'end' ] }
          'sentinel main;', 'server unix:/nosuch;'),
 
+    # gate_audit
+
+    [ http => 'gate_audit;', 'invalid number of arguments in "gate_audit"' ],
+    (map { [ http => "gate_audit $_;",
+             'invalid value "' . (split ' ')[0] . '" in "gate_audit"' ] }
+         'on', 'file', 'files a', 'syslog', 'none'),
+    (map { [ http => "gate_audit file a $_;", qq(invalid "$_" in "gate_audit") ]
+           }
+         'events=', 'events=none', 'events=all,', 'events=,refused',
+         'events=refused;state' =~ s/;/+/r, 'chain', 'chain=yes', 'anchor=1ms',
+         'anchor=99ms', 'anchor=', 'size=1m'),
+    (map { [ http => "gate_audit redis $_;", qq(invalid "$_" in "gate_audit") ]
+           }
+         'maxlen=0', 'maxlen=999', 'maxlen=-1', 'maxlen=many', 'maxlen='),
+    [ http => 'gate_audit file a maxlen=1000;',
+      '"maxlen" in "gate_audit" is for "redis" only' ],
+    [ http => 'gate_audit syslog:server=unix:/a chain=on;',
+      '"chain" in "gate_audit" is for "file" only' ],
+    [ http => 'gate_audit file a anchor=1s;',
+      '"anchor" in "gate_audit" is for "chain=on" only' ],
+    [ http => 'gate_audit syslog:tag=a;', 'no syslog server specified' ],
+    [ http => "gate_audit file a;\ngate_audit off; # here",
+      '"gate_audit" directive cannot be "off" and something else at once' ],
+    [ http => "gate_audit off;\ngate_audit file a; # here",
+      '"gate_audit" directive cannot be "off" and something else at once' ],
+    [ http => "gate_audit file a;\ngate_audit file a events=state; # here",
+      '"gate_audit" directive is duplicate' ],
+    [ http => "gate_audit file a;\nserver {\ngate_audit file a chain=on; # here"
+              . "\n}", '" has another "chain" elsewhere' ],
+    [ http => "gate_audit redis;\nserver {\ngate_audit redis maxlen=1000; # here"
+              . "\n}", '"gate_audit redis" has another "maxlen" elsewhere' ],
+    [ http => "access_log a combined buffer=4k;\ngate_audit file a; # here",
+      'of "gate_audit" is another log\'s file, give it one of its own' ],
+    [ http => 'gate_audit redis;',
+      'no "gate_redis" is defined for "gate_audit redis"' ],
+
     # the flat directives
 
     [ http => 'gate_dry_run perhaps;', 'invalid value "perhaps"' ],

@@ -72,6 +72,19 @@ ngx_http_gate_geo_close(void *data)
 }
 
 
+void
+ngx_http_gate_geo_news(ngx_http_gate_geo_t *geo,
+    ngx_http_gate_geo_news_pt handler, void *data)
+{
+    ngx_http_gate_geo_database_t  *db;
+
+    for (db = geo->databases; db; db = db->next) {
+        db->watch.news = handler;
+        db->watch.news_data = data;
+    }
+}
+
+
 char *
 ngx_http_gate_geo_open(ngx_conf_t *cf, ngx_http_gate_geo_t *geo,
     ngx_str_t *file, ngx_msec_t reload)

@@ -40,6 +40,16 @@ char *ngx_http_gate_geo_open(ngx_conf_t *cf, ngx_http_gate_geo_t *geo,
 /* What some of the databases have: GATE_PLACE_COUNTRY and so on. */
 ngx_uint_t ngx_http_gate_geo_fields(const ngx_http_gate_geo_t *geo);
 
+/*
+ * Has the handler called, in the one worker of this host that loads it, when a
+ * new file is in use; or is not, for what words say.  Before it serves.
+ */
+typedef void (*ngx_http_gate_geo_news_pt)(void *data, const ngx_str_t *file,
+    ngx_uint_t used, const ngx_str_t *words);
+
+void ngx_http_gate_geo_news(ngx_http_gate_geo_t *geo,
+    ngx_http_gate_geo_news_pt handler, void *data);
+
 /* A worker begins, or ends, to look up and to watch.  NGX_ERROR: logged. */
 ngx_int_t ngx_http_gate_geo_serve(ngx_http_gate_geo_t *geo, ngx_log_t *log);
 void ngx_http_gate_geo_leave(ngx_http_gate_geo_t *geo);

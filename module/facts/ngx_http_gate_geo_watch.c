@@ -26,6 +26,8 @@ static ngx_msec_t ngx_http_gate_geo_watch_load(
     ngx_http_gate_geo_watch_t *watch, ngx_fd_t to);
 static ngx_msec_t ngx_http_gate_geo_watch_done(
     ngx_http_gate_geo_watch_t *watch);
+static void ngx_http_gate_geo_watch_news(ngx_http_gate_geo_watch_t *watch,
+    ngx_uint_t used, const ngx_str_t *words);
 static void ngx_http_gate_geo_watch_warn(ngx_http_gate_geo_watch_t *watch);
 static ngx_uint_t ngx_http_gate_geo_watch_same(
     const ngx_http_gate_geo_mark_t *one, const ngx_http_gate_geo_mark_t *two);
@@ -134,6 +136,8 @@ ngx_http_gate_geo_watch_claim(ngx_http_gate_geo_watch_t *watch)
     ngx_fd_t                     fd;
     ngx_http_gate_geo_shared_t  *shared;
 
+    static const ngx_str_t  failed = ngx_string(ngx_file_info_n " failed");
+
     if (ngx_http_gate_geo_store_claim(&watch->store, &fd) != NGX_OK) {
         return ngx_min(watch->reload, NGX_HTTP_GATE_GEO_AGAIN);
     }
@@ -157,6 +161,8 @@ ngx_http_gate_geo_watch_claim(ngx_http_gate_geo_watch_t *watch)
     ngx_log_error(NGX_LOG_WARN, watch->event.log, watch->seen.err,
                   ngx_file_info_n " \"%V\" failed, "
                   "the geo database in use stays", &watch->file);
+
+    ngx_http_gate_geo_watch_news(watch, 0, &failed);
 
     return watch->reload;
 }
@@ -211,6 +217,8 @@ ngx_http_gate_geo_watch_done(ngx_http_gate_geo_watch_t *watch)
     ngx_msec_t                   next;
     ngx_http_gate_geo_shared_t  *shared;
 
+    static const ngx_str_t  none = ngx_null_string;
+
     next = watch->reload;
     shared = watch->store.shared;
 
@@ -219,6 +227,7 @@ ngx_http_gate_geo_watch_done(ngx_http_gate_geo_watch_t *watch)
     case NGX_HTTP_GATE_GEO_SOUND:
         ngx_log_error(NGX_LOG_NOTICE, watch->event.log, 0,
                       "geo database \"%V\" was reloaded", &watch->file);
+        ngx_http_gate_geo_watch_news(watch, 1, &none);
 
         (void) ngx_http_gate_geo_store_follow(&watch->store);
         break;
@@ -253,13 +262,29 @@ ngx_http_gate_geo_watch_done(ngx_http_gate_geo_watch_t *watch)
 static void
 ngx_http_gate_geo_watch_warn(ngx_http_gate_geo_watch_t *watch)
 {
-    u_char  *p, words[NGX_MAX_ERROR_STR];
+    u_char     *p, words[NGX_MAX_ERROR_STR];
+    ngx_str_t   text;
 
     p = ngx_http_gate_geo_load_words(watch->load, words,
                                      words + NGX_MAX_ERROR_STR);
 
     ngx_log_error(NGX_LOG_WARN, watch->event.log, watch->load->err,
                   "%*s, the one in use stays", (size_t) (p - words), words);
+
+    text.data = words;
+    text.len = p - words;
+
+    ngx_http_gate_geo_watch_news(watch, 0, &text);
+}
+
+
+static void
+ngx_http_gate_geo_watch_news(ngx_http_gate_geo_watch_t *watch,
+    ngx_uint_t used, const ngx_str_t *words)
+{
+    if (watch->news) {
+        watch->news(watch->news_data, &watch->file, used, words);
+    }
 }
 
 

@@ -12,12 +12,15 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_http_gate_geo.h"
 #include "ngx_http_gate_geo_load.h"
 #include "ngx_http_gate_geo_store.h"
 
 
 typedef struct {
     ngx_str_t                     file;
+    ngx_http_gate_geo_news_pt     news;     /* NULL: nobody asks */
+    void                         *news_data;
     ngx_msec_t                    reload;   /* 0: it is not watched */
     ngx_http_gate_geo_store_t     store;
     ngx_event_t                   event;

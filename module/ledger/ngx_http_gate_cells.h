@@ -41,7 +41,8 @@ typedef struct {
     uint32_t                      incarnation;
     uint32_t                      users;    /* requests that hold credit */
     uint32_t                      era;      /* in which it was answered */
-    uint32_t                      unused;
+    uint8_t                       levels[NGX_HTTP_GATE_QUOTAS];
+                                            /* that were told of */
     uint64_t                      number;   /* of the last question */
     uint64_t                      answered;
     ngx_msec_t                    used;

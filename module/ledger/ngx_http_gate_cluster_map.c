@@ -236,6 +236,8 @@ ngx_http_gate_cluster_ready_handler(void *data)
     } else {
         ngx_log_error(NGX_LOG_NOTICE, log, 0, "gate: redis connected");
     }
+
+    ngx_http_gate_link_news(node->cluster->conf, node->server, 1, "");
 }
 
 
@@ -270,6 +272,8 @@ ngx_http_gate_cluster_lost(ngx_http_gate_node_t *node, const char *why,
         ngx_log_error(NGX_LOG_ERR, ngx_http_gate_link_log(node->link), err,
                       "gate: redis is lost: %s", why);
         node->lost = ngx_time();
+
+        ngx_http_gate_link_news(node->cluster->conf, node->server, 0, why);
     }
 
     ngx_http_gate_names_look(node->cluster->names);

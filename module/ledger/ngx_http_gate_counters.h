@@ -22,6 +22,7 @@ typedef enum {
     NGX_HTTP_GATE_ASKED_READ,           /* for an administrator */
     NGX_HTTP_GATE_ASKED_USAGE,
     NGX_HTTP_GATE_ASKED_HOLD,
+    NGX_HTTP_GATE_ASKED_EVENTS,
     NGX_HTTP_GATE_ASKED_KINDS
 } ngx_http_gate_asked_e;
 
@@ -52,6 +53,22 @@ typedef enum {
 } ngx_http_gate_dropped_e;
 
 
+typedef enum {
+    NGX_HTTP_GATE_SUNK_FILE = 0,
+    NGX_HTTP_GATE_SUNK_SYSLOG,
+    NGX_HTTP_GATE_SUNK_REDIS,
+    NGX_HTTP_GATE_SUNK_KINDS
+} ngx_http_gate_sunk_e;
+
+
+/* events of the audit */
+
+typedef struct {
+    ngx_atomic_t            written;
+    ngx_atomic_t            dropped;
+} ngx_http_gate_sunk_t;
+
+
 /* upper bounds of the latency's buckets, ms; and one without */
 #define NGX_HTTP_GATE_LATENCIES  { 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000 }
 #define NGX_HTTP_GATE_BUCKETS    10
@@ -66,8 +83,17 @@ typedef struct {
     ngx_atomic_t            latency[NGX_HTTP_GATE_BUCKETS + 1];
     ngx_atomic_t            latency_ms;     /* their sum */
     ngx_atomic_t            dropped[NGX_HTTP_GATE_DROPPED_KINDS];
+    ngx_http_gate_sunk_t    sunk[NGX_HTTP_GATE_SUNK_KINDS];
+    ngx_atomic_t            away;       /* servers that some worker lost */
 } ngx_http_gate_counters_t;
 
+
+/*
+ * A server was lost, or is there: returns 1 if it was not known to be so.  Of
+ * servers, a number tells them apart well enough.
+ */
+ngx_uint_t ngx_http_gate_counters_away(ngx_http_gate_counters_t *counters,
+    uint64_t server, ngx_uint_t lost);
 
 /* Redis answered a question that was sent then. */
 void ngx_http_gate_counters_answered(ngx_http_gate_counters_t *counters,

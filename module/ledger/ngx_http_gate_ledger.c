@@ -83,6 +83,8 @@ static void ngx_http_gate_ledger_giving(ngx_http_gate_asking_t *asking,
     ngx_uint_t quota, const u_char *document, uint64_t number);
 static void ngx_http_gate_ledger_given(ngx_http_gate_asking_t *asking);
 static void ngx_http_gate_ledger_unheard(ngx_http_gate_asking_t *asking);
+static void ngx_http_gate_ledger_news(void *data, uint64_t server,
+    ngx_uint_t up, const char *why);
 
 
 ngx_http_gate_ledger_t *
@@ -104,6 +106,7 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
                ? ledger : NULL;
     }
 
+    ledger->link = &redis->link;
     ledger->scripts.prefix = *prefix;
     ledger->scripts.cluster = redis->cluster;
     ledger->timeout = redis->link.connect_timeout
@@ -289,6 +292,33 @@ ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger)
         && !ngx_http_gate_zone_served(ledger->zone))
     {
         ngx_add_timer(&ledger->sweep, 1);
+    }
+}
+
+
+void
+ngx_http_gate_ledger_watch(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_ledger_news_pt handler, void *data)
+{
+    if (ledger->redis) {
+        ledger->news = handler;
+        ledger->news_data = data;
+        ledger->link->news = ngx_http_gate_ledger_news;
+        ledger->link->news_data = ledger;
+    }
+}
+
+
+static void
+ngx_http_gate_ledger_news(void *data, uint64_t server, ngx_uint_t up,
+    const char *why)
+{
+    ngx_http_gate_ledger_t *ledger = data;
+
+    if (ngx_http_gate_counters_away(ngx_http_gate_zone_counters(ledger->zone),
+                                    server, !up))
+    {
+        ledger->news(ledger->news_data, up, why);
     }
 }
 

@@ -16,6 +16,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 
+#include "ngx_http_gate_telling.h"
 #include "ngx_http_gate_redis.h"
 #include "ngx_http_gate_zone.h"
 
@@ -107,6 +108,28 @@ void ngx_http_gate_ledger_forgo(ngx_http_gate_habit_waiter_t *waiter);
 /* Has it written that the user is there today.  Never waits. */
 void ngx_http_gate_ledger_here(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_habit_t *habit);
+
+/*
+ * Writes a batch of events.  NGX_AGAIN: the handler will be called once, later,
+ * not from inside this call: with NGX_OK, they are written; NGX_ERROR, nobody
+ * knows; or NGX_AGAIN, not yet.  The latter two: ask again with the same number
+ * and lines, later, or at once.  NGX_BUSY: Redis is away, the handler is not
+ * called.  What is wrong is logged.  The lines are the caller's again when this
+ * returns.
+ */
+ngx_int_t ngx_http_gate_ledger_events(ngx_http_gate_ledger_t *ledger,
+    const ngx_http_gate_telling_t *batch, ngx_http_gate_telling_pt handler,
+    void *data);
+
+/*
+ * Has the handler called when Redis, or a server of a cluster, is lost or back,
+ * by the first worker of this host that sees it.
+ */
+typedef void (*ngx_http_gate_ledger_news_pt)(void *data, ngx_uint_t up,
+    const char *why);
+
+void ngx_http_gate_ledger_watch(ngx_http_gate_ledger_t *ledger,
+    ngx_http_gate_ledger_news_pt handler, void *data);
 
 /* Where it asks; NULL: it is the zone's alone. */
 ngx_http_gate_redis_t *ngx_http_gate_ledger_redis(

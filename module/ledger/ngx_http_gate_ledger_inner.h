@@ -61,6 +61,8 @@ struct ngx_http_gate_ledger_s {
     ngx_log_t                    *log;
     ngx_uint_t                    failing;  /* it was said */
     ngx_uint_t                    silent;   /* of habits, it was said */
+    ngx_uint_t                    deaf;     /* to events, it was said */
+    ngx_uint_t                    untaught; /* their script goes with them */
     ngx_uint_t                    later;    /* askings that wait for Redis */
     ngx_uint_t                    beating;  /* beats under way */
     ngx_msec_t                    beat;     /* since then */
@@ -72,6 +74,9 @@ struct ngx_http_gate_ledger_s {
     u_char                       *names;
     ngx_http_gate_flush_t        *flush;    /* usage on its way */
     time_t                        usage_keep;
+    ngx_http_gate_link_conf_t    *link;     /* of Redis */
+    ngx_http_gate_ledger_news_pt  news;
+    void                         *news_data;
 };
 
 

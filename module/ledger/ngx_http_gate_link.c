@@ -358,6 +358,16 @@ ngx_http_gate_link_server(const ngx_http_gate_link_t *link)
 }
 
 
+void
+ngx_http_gate_link_news(const ngx_http_gate_link_conf_t *conf,
+    uint64_t server, ngx_uint_t up, const char *why)
+{
+    if (conf->news) {
+        conf->news(conf->news_data, server, up, why);
+    }
+}
+
+
 ngx_log_t *
 ngx_http_gate_link_log(ngx_http_gate_link_t *link)
 {

@@ -26,6 +26,11 @@
 #define NGX_HTTP_GATE_GREET_SENTINEL  0x02
 
 
+/* A server was lost, for some reason, or is connected; 0: the only one. */
+typedef void (*ngx_http_gate_link_news_pt)(void *data, uint64_t server,
+    ngx_uint_t up, const char *why);
+
+
 typedef struct {
     ngx_str_t           username;           /* empty: none */
     ngx_str_t           password;           /* empty: none */
@@ -37,6 +42,8 @@ typedef struct {
     ngx_ssl_t          *ssl;                /* NULL: no TLS */
     ngx_flag_t          ssl_verify;
     ngx_str_t           ssl_name;           /* empty: the server's host */
+    ngx_http_gate_link_news_pt  news;       /* a worker's; NULL: nobody asks */
+    void               *news_data;
 } ngx_http_gate_link_conf_t;
 
 
@@ -130,6 +137,10 @@ ngx_int_t ngx_http_gate_link_named(ngx_http_gate_named_t *named,
 /* Where it is, or was last. */
 const ngx_http_gate_server_t *ngx_http_gate_link_server(
     const ngx_http_gate_link_t *link);
+
+/* Tells whoever wants to know. */
+void ngx_http_gate_link_news(const ngx_http_gate_link_conf_t *conf,
+    uint64_t server, ngx_uint_t up, const char *why);
 
 /* A log that names the server. */
 ngx_log_t *ngx_http_gate_link_log(ngx_http_gate_link_t *link);

@@ -295,6 +295,8 @@ ngx_http_gate_redis_connected(void *data)
     } else {
         ngx_log_error(NGX_LOG_NOTICE, log, 0, "gate: redis connected");
     }
+
+    ngx_http_gate_link_news(&redis->conf->link, 0, 1, "");
 }
 
 
@@ -340,6 +342,8 @@ ngx_http_gate_redis_outage(ngx_http_gate_redis_t *redis,
         ngx_log_error(NGX_LOG_ERR, ngx_http_gate_link_log(link), err,
                       "gate: redis is lost: %s", why);
         redis->lost = ngx_time();
+
+        ngx_http_gate_link_news(&redis->conf->link, 0, 0, why);
     }
 
     redis->pause = redis->pause ? ngx_min(2 * redis->pause,

@@ -1,6 +1,6 @@
 /*
  * Arguments and replies, in the order that account.lua, beat.lua, familiar.lua,
- * journey.lua and holds.lua have them.
+ * journey.lua, holds.lua and events.lua have them.
  */
 
 
@@ -88,7 +88,9 @@ ngx_http_gate_script_init(ngx_http_gate_scripts_t *scripts)
         { sizeof(ngx_http_gate_usage_read_script) - 1,
           (u_char *) ngx_http_gate_usage_read_script },
         { sizeof(ngx_http_gate_holds_script) - 1,
-          (u_char *) ngx_http_gate_holds_script }
+          (u_char *) ngx_http_gate_holds_script },
+        { sizeof(ngx_http_gate_events_script) - 1,
+          (u_char *) ngx_http_gate_events_script }
     };
 
     for (i = 0; i < NGX_HTTP_GATE_SCRIPTS; i++) {
@@ -234,6 +236,42 @@ ngx_http_gate_script_habit(ngx_http_gate_command_t *command,
 
     } else {
         ngx_http_gate_script_visit(command, p, habit);
+    }
+}
+
+
+/* the key of its writer lies in the slot of the stream's */
+
+void
+ngx_http_gate_script_events(ngx_http_gate_command_t *command,
+    const ngx_http_gate_scripts_t *scripts, ngx_uint_t text,
+    const ngx_http_gate_telling_t *batch)
+{
+    u_char           *p;
+    ngx_uint_t        i;
+    const ngx_str_t  *prefix;
+
+    static const ngx_str_t  events = ngx_string("events");
+
+    prefix = &scripts->prefix;
+
+    (void) ngx_http_gate_script_begin(command,
+                                  &scripts->list[NGX_HTTP_GATE_SCRIPT_EVENTS],
+                                      text);
+
+    p = ngx_http_gate_script_number(command, command->numbers, 2);
+
+    ngx_http_gate_script_key(command, "%V:%V", prefix, &events, NULL);
+    ngx_http_gate_script_key(command, "%V:{%V:events}:%V", prefix, prefix,
+                             &batch->writer);
+
+    p = ngx_http_gate_script_number(command, p, batch->number);
+    p = ngx_http_gate_script_number(command, p, batch->maxlen);
+
+    (void) ngx_http_gate_script_number(command, p, batch->n);
+
+    for (i = 0; i < batch->n; i++) {
+        command->argv[command->argc++] = batch->lines[i];
     }
 }
 

@@ -13,6 +13,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include "ngx_http_gate_telling.h"
 #include "ngx_http_gate_zone.h"
 
 
@@ -20,6 +21,9 @@
 #define NGX_HTTP_GATE_ARGC_MAX                                               \
     (13 + NGX_HTTP_GATE_ASKED + 3 * NGX_HTTP_GATE_GIVEN                      \
      + 17 * NGX_HTTP_GATE_QUOTAS)
+
+/* after EVAL, the script, and how many keys there are */
+#define NGX_HTTP_GATE_FIRST_KEY  3
 
 #define NGX_HTTP_GATE_KEYS      (2 + 2 * NGX_HTTP_GATE_QUOTAS)
 #define NGX_HTTP_GATE_KEY_MAX   (256 + NGX_HTTP_GATE_NAME_MAX)
@@ -37,6 +41,7 @@ typedef enum {
     NGX_HTTP_GATE_SCRIPT_USAGE_TOP,
     NGX_HTTP_GATE_SCRIPT_USAGE_READ,
     NGX_HTTP_GATE_SCRIPT_HOLDS,
+    NGX_HTTP_GATE_SCRIPT_EVENTS,
     NGX_HTTP_GATE_SCRIPTS
 } ngx_http_gate_script_e;
 
@@ -95,6 +100,14 @@ ngx_int_t ngx_http_gate_script_numbers(redisReply **reply,
 void ngx_http_gate_script_habit(ngx_http_gate_command_t *command,
     const ngx_http_gate_scripts_t *scripts, ngx_uint_t text,
     const ngx_http_gate_habit_t *habit, ngx_uint_t here);
+
+/*
+ * The command that writes a batch of events; its numbers and keys are the
+ * command's, its lines are where they are.
+ */
+void ngx_http_gate_script_events(ngx_http_gate_command_t *command,
+    const ngx_http_gate_scripts_t *scripts, ngx_uint_t text,
+    const ngx_http_gate_telling_t *batch);
 
 /*
  * Reads its reply, now: told->asked and server are the caller's.  NGX_ERROR: it

@@ -257,6 +257,10 @@ ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
         }
     }
 
+    if (zone->levels) {
+        ngx_http_gate_zone_level(cell, account, facts, ngx_current_msec);
+    }
+
     ngx_http_gate_zone_unlock(zone);
 
     return rc;

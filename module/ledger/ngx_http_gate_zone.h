@@ -79,6 +79,11 @@ typedef struct {
                                             /* on its slot; 0: it does not */
     uint32_t                      gives[NGX_HTTP_GATE_QUOTAS];
                                             /* out: question, 0: none */
+    uint64_t                      used[NGX_HTTP_GATE_QUOTAS];
+                                            /* out: of the limit, as far as
+                                               this host knows */
+    uint8_t                       risen[NGX_HTTP_GATE_QUOTAS];
+                                            /* out: to so many %, 0: not */
     unsigned                      sure:1;   /* the document is taken */
     unsigned                      entered:1;    /* counted as user of cell */
     unsigned                      low:1;    /* out: time to draw ahead */
@@ -276,6 +281,9 @@ ngx_uint_t ngx_http_gate_zone_beat(ngx_http_gate_zone_t *zone,
  */
 ngx_uint_t ngx_http_gate_zone_epoch(ngx_http_gate_zone_t *zone,
     uint64_t server, uint64_t epoch, ngx_msec_t asked);
+
+/* Somebody wants to know what is used, and when that rises. */
+void ngx_http_gate_zone_levels(ngx_http_gate_zone_t *zone);
 
 /*
  * Names what is known of a user in a country, or of where he was last, under a

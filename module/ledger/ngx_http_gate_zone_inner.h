@@ -16,6 +16,7 @@ struct ngx_http_gate_zone_s {
     ngx_slab_pool_t              *shpool;
     ngx_array_t                  *kinds;
     ngx_uint_t                    embedded;
+    ngx_uint_t                    levels;   /* somebody asks for them */
     ngx_uint_t                    full;     /* said once by this worker */
     uint32_t                      generation;
 };
@@ -39,6 +40,11 @@ void ngx_http_gate_zone_usage_enter(ngx_http_gate_cells_t *cells,
 /* Counts a usage that is over. */
 void ngx_http_gate_zone_usage_close(ngx_http_gate_cells_t *cells,
     ngx_http_gate_usage_t *usage);
+
+/* Fills in what is used of each quota, and which rose to a level. */
+void ngx_http_gate_zone_level(ngx_http_gate_cell_t *cell,
+    ngx_http_gate_account_t *account, const gate_quota_fact_t *facts,
+    uint64_t now);
 
 /* NULL: the cell has none for this quota. */
 gate_credit_t *ngx_http_gate_zone_credit(ngx_http_gate_cell_t *cell,

@@ -56,6 +56,8 @@ static u_char *ngx_http_gate_metrics_latency(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
 static u_char *ngx_http_gate_metrics_dropped(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics);
+static u_char *ngx_http_gate_metrics_audit(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics);
 
 
 static const ngx_http_gate_metric_t  ngx_http_gate_metrics[] = {
@@ -98,7 +100,11 @@ static const ngx_http_gate_metric_t  ngx_http_gate_metrics[] = {
 
     { "nginx_gate_usage_dropped_total", "counter",
       "Usage that was lost because the zone was full and Redis away.",
-      1, ngx_http_gate_metrics_dropped }
+      1, ngx_http_gate_metrics_dropped },
+
+    { "nginx_gate_audit_events_total", "counter",
+      "Events of the audit, by where they went, and whether they did.",
+      0, ngx_http_gate_metrics_audit }
 };
 
 
@@ -288,7 +294,7 @@ ngx_http_gate_metrics_questions(u_char *p, u_char *last,
     ngx_uint_t  i;
 
     static const char *const  kinds[NGX_HTTP_GATE_ASKED_KINDS] = {
-        "draw", "settle", "beat", "habit", "read", "usage", "hold"
+        "draw", "settle", "beat", "habit", "read", "usage", "hold", "events"
     };
 
     for (i = 0; i < NGX_HTTP_GATE_ASKED_KINDS; i++) {
@@ -361,6 +367,31 @@ ngx_http_gate_metrics_dropped(u_char *p, u_char *last,
     for (i = 0; i < NGX_HTTP_GATE_DROPPED_KINDS; i++) {
         p = ngx_slprintf(p, last, "%s{what=\"%s\"} %uA\n", metrics->name,
                          what[i], metrics->counters->dropped[i]);
+    }
+
+    return p;
+}
+
+
+static u_char *
+ngx_http_gate_metrics_audit(u_char *p, u_char *last,
+    const ngx_http_gate_metrics_t *metrics)
+{
+    ngx_uint_t                   i;
+    const ngx_http_gate_sunk_t  *sunk;
+
+    static const char *const  kinds[NGX_HTTP_GATE_SUNK_KINDS] = {
+        "file", "syslog", "redis"
+    };
+
+    for (i = 0; i < NGX_HTTP_GATE_SUNK_KINDS; i++) {
+        sunk = &metrics->counters->sunk[i];
+
+        p = ngx_slprintf(p, last,
+                         "%s{sink=\"%s\",result=\"written\"} %uA\n"
+                         "%s{sink=\"%s\",result=\"dropped\"} %uA\n",
+                         metrics->name, kinds[i], sunk->written,
+                         metrics->name, kinds[i], sunk->dropped);
     }
 
     return p;

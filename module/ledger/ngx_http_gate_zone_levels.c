@@ -1,0 +1,71 @@
+/*
+ * Levels: what is used of a quota, and that it rose to 80 or 100 % of the
+ * limit.  This host tells of each rise once; who has fallen below may rise
+ * again, as after the end of a window.  Called with the zone's lock held.
+ */
+
+
+#include "ngx_http_gate_zone_inner.h"
+
+
+static uint64_t ngx_http_gate_zone_used(const gate_credit_t *credit,
+    gate_unit_e unit);
+
+
+void
+ngx_http_gate_zone_levels(ngx_http_gate_zone_t *zone)
+{
+    zone->levels = 1;
+}
+
+
+void
+ngx_http_gate_zone_level(ngx_http_gate_cell_t *cell,
+    ngx_http_gate_account_t *account, const gate_quota_fact_t *facts,
+    uint64_t now)
+{
+    uint8_t         level;
+    uint64_t        limit, used;
+    ngx_uint_t      i;
+    gate_credit_t  *credit;
+
+    for (i = 0; i < account->kind->nquotas; i++) {
+        limit = account->limits[i];
+        credit = ngx_http_gate_zone_credit(cell, &account->kind->quotas[i]);
+
+        account->risen[i] = 0;
+
+        if (limit == GATE_UNBOUNDED || credit == NULL
+            || !gate_lease_live(credit, now))
+        {
+            continue;
+        }
+
+        used = ngx_http_gate_zone_used(credit,
+                                       account->kind->quotas[i].unit);
+
+        level = facts[i].credit == GATE_CREDIT_REFUSED || used >= limit
+                ? 100 : used >= limit - limit / 5 ? 80 : 0;
+
+        if (level > cell->levels[i]) {
+            account->risen[i] = level;
+        }
+
+        account->used[i] = used;
+        cell->levels[i] = level;
+    }
+}
+
+
+/* granted to others, and spent or held here */
+
+static uint64_t
+ngx_http_gate_zone_used(const gate_credit_t *credit, gate_unit_e unit)
+{
+    if (unit == GATE_DOCUMENTS) {
+        return credit->seen;
+    }
+
+    return ngx_max(credit->seen, credit->share) - credit->share
+           + credit->spent;
+}
