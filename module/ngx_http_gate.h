@@ -138,6 +138,8 @@ typedef struct {
     ngx_array_t                  watches;   /* of ngx_http_gate_watch_t * */
     ngx_http_gate_crl_authorities_t  authorities;
     ngx_array_t                  guards;    /* of ngx_http_gate_guard_t */
+    ngx_array_t                  shown;     /* to administrators: of
+                                               ngx_http_gate_admin_policy_t */
     size_t                       zone_size;
     ngx_http_gate_zone_t        *zone;      /* NULL: there is no quota */
     ngx_http_gate_geo_t         *geo;       /* NULL: no database */

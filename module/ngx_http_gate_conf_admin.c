@@ -15,6 +15,8 @@
 static ngx_int_t ngx_http_gate_conf_admin_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_gate_conf_admin_by(ngx_http_request_t *r,
     ngx_str_t *by);
+static ngx_int_t ngx_http_gate_conf_admin_show(ngx_conf_t *cf,
+    ngx_http_gate_main_conf_t *gmcf);
 static ngx_uint_t ngx_http_gate_conf_admin_guarded(ngx_conf_t *cf,
     const ngx_http_gate_guard_t *guard);
 static ngx_uint_t ngx_http_gate_conf_admin_listed(ngx_conf_t *cf,
@@ -117,7 +119,7 @@ ngx_http_gate_conf_admin_handler(ngx_http_request_t *r)
 
     admin.zone = gmcf->zone;
     admin.ledger = gmcf->ledger;
-    admin.kinds = &gmcf->kinds;
+    admin.policies = &gmcf->shown;
     admin.write = glcf->admin_write;
 
     if (ngx_http_gate_conf_admin_by(r, &admin.by) != NGX_OK) {
@@ -163,6 +165,10 @@ ngx_http_gate_conf_admin_check(ngx_conf_t *cf,
     ngx_uint_t              i;
     ngx_http_gate_guard_t  *guards;
 
+    if (gmcf->admin && ngx_http_gate_conf_admin_show(cf, gmcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     guards = gmcf->guards.elts;
 
     for (i = 0; i < gmcf->guards.nelts; i++) {
@@ -178,6 +184,50 @@ ngx_http_gate_conf_admin_check(ngx_conf_t *cf,
                       "\"ssl_verify_client on\"", guards[i].file,
                       guards[i].line);
         return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* what administrators see of policies, in the order of nginx.conf */
+
+static ngx_int_t
+ngx_http_gate_conf_admin_show(ngx_conf_t *cf, ngx_http_gate_main_conf_t *gmcf)
+{
+    ngx_uint_t                      i, k;
+    ngx_http_gate_policy_t        **policies;
+    ngx_http_gate_admin_policy_t   *shown;
+
+    if (ngx_array_init(&gmcf->shown, cf->pool, gmcf->policies.nelts + 1,
+                       sizeof(ngx_http_gate_admin_policy_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    policies = gmcf->policies.elts;
+
+    for (i = 0; i < gmcf->policies.nelts; i++) {
+
+        shown = ngx_array_push(&gmcf->shown);
+        if (shown == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_memzero(shown, sizeof(ngx_http_gate_admin_policy_t));
+
+        shown->name = policies[i]->name;
+        shown->suffix = policies[i]->suffix;
+        shown->countries = policies[i]->rules.familiar.mode != GATE_MODE_OFF;
+        shown->place = policies[i]->rules.journey.mode != GATE_MODE_OFF;
+        shown->hard = policies[i]->overrun == NGX_HTTP_GATE_OVERRUN_REFUSE;
+
+        for (k = 0; k < policies[i]->ngroups; k++) {
+            if (policies[i]->groups[k].key == NULL) {
+                shown->kinds[shown->nkinds++] = policies[i]->groups[k].kind;
+            }
+        }
     }
 
     return NGX_OK;

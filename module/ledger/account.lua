@@ -6,7 +6,7 @@
 --                          once idle, what was delivered
 --   <quota>:<slot>:<node>  of that, the share of a node
 --   <quota>:documents      how many documents its set has: documents.lua
---   =<quota>               the limit that a node named last
+--   =<quota>               the limit of the last draw
 --   #<node>                the number of the node's last question
 --   ~<quota>:<slot>        once this Redis lost memory, until the epoch opens:
 --                          granted to all in the window, as a node knew it,
@@ -431,10 +431,6 @@ local function done()
     for _, q in ipairs(quotas) do
         if q.set then
             set(q.name .. ':documents', redis.call('ZCARD', q.set))
-        end
-
-        if get('=' .. q.name) ~= q.limit then
-            set('=' .. q.name, q.limit)
         end
 
         if closed() > 0 then

@@ -73,6 +73,10 @@ end
 for i, q in ipairs(quotas) do
     share(q, q.slot_now, none and q.floor or shares[i])
 
+    if get('=' .. q.name) ~= q.limit then
+        set('=' .. q.name, q.limit)
+    end
+
     if not none then
         documents.take(q)
     end

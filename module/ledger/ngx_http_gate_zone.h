@@ -219,6 +219,13 @@ ngx_int_t ngx_http_gate_zone_name(ngx_pool_t *pool,
     ngx_http_gate_account_t *account, const ngx_http_gate_kind_t *kind,
     const ngx_str_t *user);
 
+/*
+ * Writes the name of a user's account, of NGX_HTTP_GATE_NAME_MAX bytes at
+ * most.  Returns its end.
+ */
+u_char *ngx_http_gate_zone_text(u_char *p, const ngx_str_t *user,
+    const ngx_str_t *suffix);
+
 /* Names the document that the account is about to take. */
 void ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
     const ngx_str_t *document);

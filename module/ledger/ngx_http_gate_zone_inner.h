@@ -26,13 +26,6 @@ struct ngx_http_gate_zone_s {
 ngx_http_gate_cells_t *ngx_http_gate_zone_lock(ngx_http_gate_zone_t *zone);
 void ngx_http_gate_zone_unlock(ngx_http_gate_zone_t *zone);
 
-/*
- * Writes the name of a user's account, of NGX_HTTP_GATE_NAME_MAX bytes at
- * most.  Returns its end.
- */
-u_char *ngx_http_gate_zone_text(u_char *p, const ngx_str_t *user,
-    const ngx_str_t *suffix);
-
 /* Gives a usage its row, and the row what it counted without. */
 void ngx_http_gate_zone_usage_enter(ngx_http_gate_cells_t *cells,
     ngx_http_gate_usage_t *usage);

@@ -26,6 +26,10 @@ static ngx_int_t ngx_http_gate_admin_wrong(ngx_http_gate_admin_ctx_t *ctx,
     ngx_uint_t methods);
 static ngx_int_t ngx_http_gate_admin_get(ngx_http_gate_admin_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_admin_change(ngx_http_gate_admin_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_admin_run(ngx_http_gate_admin_ctx_t *ctx);
+static void ngx_http_gate_admin_read_handler(void *data, ngx_int_t rc,
+    const ngx_str_t *cells, ngx_uint_t n);
+static ngx_int_t ngx_http_gate_admin_away(ngx_http_gate_admin_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_admin_refuse(ngx_http_gate_admin_ctx_t *ctx,
     ngx_uint_t status, const char *detail);
 static ngx_uint_t ngx_http_gate_admin_same_origin(ngx_http_request_t *r);
@@ -38,7 +42,8 @@ static void ngx_http_gate_admin_cleanup(void *data);
 
 
 static const ngx_http_gate_admin_route_t  ngx_http_gate_admin_routes[] = {
-    { NGX_HTTP_GET, ngx_string("v1/state"), ngx_http_gate_admin_state }
+    { NGX_HTTP_GET, ngx_string("v1/state"), ngx_http_gate_admin_state },
+    { NGX_HTTP_GET, ngx_string("v1/user"), ngx_http_gate_admin_user }
 };
 
 
@@ -160,7 +165,87 @@ ngx_http_gate_admin_get(ngx_http_gate_admin_ctx_t *ctx)
 
     rc = ngx_http_discard_request_body(ctx->request);
 
-    return rc == NGX_OK ? ctx->handler(ctx) : rc;
+    return rc == NGX_OK ? ngx_http_gate_admin_run(ctx) : rc;
+}
+
+
+/* one that waits holds the request */
+
+static ngx_int_t
+ngx_http_gate_admin_run(ngx_http_gate_admin_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ctx->handler(ctx);
+
+    if (rc == NGX_AGAIN) {
+        ctx->request->main->count++;
+        return NGX_DONE;
+    }
+
+    return rc;
+}
+
+
+ngx_int_t
+ngx_http_gate_admin_ask(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_http_gate_script_e script, ngx_uint_t nkeys, const ngx_str_t *argv,
+    ngx_uint_t argc, ngx_http_gate_admin_heard_pt heard)
+{
+    ctx->heard = heard;
+
+    switch (ngx_http_gate_ledger_read(ctx->admin.ledger, script, nkeys, argv,
+                                      argc, ngx_http_gate_admin_read_handler,
+                                      ctx, &ctx->reading))
+    {
+
+    case NGX_OK:
+        return NGX_AGAIN;
+
+    case NGX_BUSY:
+        return ngx_http_gate_admin_away(ctx);
+
+    default: /* NGX_ERROR */
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+static void
+ngx_http_gate_admin_read_handler(void *data, ngx_int_t rc,
+    const ngx_str_t *cells, ngx_uint_t n)
+{
+    ngx_http_gate_admin_ctx_t *ctx = data;
+
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ctx->reading = NULL;
+
+    ngx_http_set_log_request(c->log, r);
+
+    rc = rc == NGX_OK ? ctx->heard(ctx, cells, n)
+                      : ngx_http_gate_admin_away(ctx);
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_finalize_request(r, rc);
+    }
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_gate_admin_away(ngx_http_gate_admin_ctx_t *ctx)
+{
+    return ngx_http_gate_answer_problem(ctx->request,
+                       NGX_HTTP_SERVICE_UNAVAILABLE,
+                       ngx_http_gate_ledger_redis(ctx->admin.ledger)
+                       ? "Redis does not answer."
+                       : "This is known where there is a gate_redis only.");
 }
 
 
@@ -350,7 +435,7 @@ ngx_http_gate_admin_body_handler(ngx_http_request_t *r)
         }
     }
 
-    rc = ctx->handler(ctx);
+    rc = ngx_http_gate_admin_run(ctx);
 
     ngx_http_finalize_request(r, rc);
 }
@@ -460,10 +545,25 @@ ngx_http_gate_admin_number(ngx_http_gate_admin_ctx_t *ctx, const char *name,
 }
 
 
+uint64_t
+ngx_http_gate_admin_value(const ngx_str_t *cell)
+{
+    off_t  n;
+
+    n = ngx_atoof(cell->data, cell->len);
+
+    return n == NGX_ERROR ? 0 : (uint64_t) n;
+}
+
+
 static void
 ngx_http_gate_admin_cleanup(void *data)
 {
     ngx_http_gate_admin_ctx_t *ctx = data;
+
+    if (ctx->reading) {
+        ngx_http_gate_ledger_read_close(ctx->reading);
+    }
 
     json_decref(ctx->body);
     json_decref(ctx->answer);

@@ -16,12 +16,30 @@
 #include "ngx_http_gate_ledger.h"
 
 
+/* kinds of accounts of one policy */
+#define NGX_HTTP_GATE_ADMIN_KINDS  8
+
+
+/* accounts of a user, or of something else, under one policy */
+
+typedef struct {
+    ngx_str_t                      name;    /* of the policy */
+    ngx_str_t                      suffix;  /* ":" and name */
+    ngx_uint_t                     nkinds;
+    const ngx_http_gate_kind_t    *kinds[NGX_HTTP_GATE_ADMIN_KINDS];
+                                            /* of which he is the key */
+    unsigned                       countries:1; /* they are known of him */
+    unsigned                       place:1; /* and where he was last */
+    unsigned                       hard:1;  /* bytes do not overrun limits */
+} ngx_http_gate_admin_policy_t;
+
+
 /* what the road knows and this room does not; lives as long as the request */
 
 typedef struct {
     ngx_http_gate_zone_t    *zone;
     ngx_http_gate_ledger_t  *ledger;    /* this worker's */
-    ngx_array_t             *kinds;     /* of ngx_http_gate_kind_t * */
+    ngx_array_t             *policies;  /* of ngx_http_gate_admin_policy_t */
     ngx_str_t                by;        /* who asks, for what is changed */
     ngx_flag_t               write;     /* may change something */
 } ngx_http_gate_admin_t;

@@ -10,6 +10,7 @@
 
 #include "ngx_http_gate_admin.h"
 #include "ngx_http_gate_answer.h"
+#include "ngx_http_gate_ledger_read.h"
 
 
 /* rows of an answer, without and with "limit" */
@@ -20,10 +21,14 @@
 typedef struct ngx_http_gate_admin_ctx_s  ngx_http_gate_admin_ctx_t;
 
 /*
- * Answers, and returns what to finalize the request with.  One that waits
- * holds the request (r->main->count) and returns NGX_DONE.
+ * Answers, and returns what to finalize the request with; or NGX_AGAIN, what
+ * ngx_http_gate_admin_ask() returned.
  */
 typedef ngx_int_t (*ngx_http_gate_admin_pt)(ngx_http_gate_admin_ctx_t *ctx);
+
+/* The same, when Redis has answered: n cells, there until it returns. */
+typedef ngx_int_t (*ngx_http_gate_admin_heard_pt)(
+    ngx_http_gate_admin_ctx_t *ctx, const ngx_str_t *cells, ngx_uint_t n);
 
 
 struct ngx_http_gate_admin_ctx_s {
@@ -32,8 +37,27 @@ struct ngx_http_gate_admin_ctx_s {
     ngx_http_gate_admin_pt   handler;
     json_t                  *body;      /* of a change: an object */
     json_t                  *answer;    /* as far as it has been made */
+    void                    *state;     /* the handler's own */
+
+    ngx_http_gate_reading_t      *reading;  /* NULL: nothing is asked */
+    ngx_http_gate_admin_heard_pt  heard;
 };
 
+
+/*
+ * Asks a script, as ngx_http_gate_ledger_read() does.  NGX_AGAIN: heard() will
+ * be called, or it is answered that Redis does not answer.  Else it was
+ * answered already; to be returned in any case.
+ */
+ngx_int_t ngx_http_gate_admin_ask(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_http_gate_script_e script, ngx_uint_t nkeys, const ngx_str_t *argv,
+    ngx_uint_t argc, ngx_http_gate_admin_heard_pt heard);
+
+/* A number of a cell, 0 if it is none. */
+uint64_t ngx_http_gate_admin_value(const ngx_str_t *cell);
+
+/* One user: his quotas, countries and place under each policy. */
+ngx_int_t ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx);
 
 /* Which node this is, and how its parts are. */
 ngx_int_t ngx_http_gate_admin_state(ngx_http_gate_admin_ctx_t *ctx);

@@ -1,0 +1,401 @@
+/*
+ * v1/user: what is known of one user under each policy.  Redis is asked for
+ * one account after the other, for a long name may lie in more than one slot.
+ */
+
+
+#include "ngx_http_gate_admin_inner.h"
+
+#include "gate_window.h"
+
+
+/* fields of a hash that are told at most */
+#define NGX_HTTP_GATE_USER_FIELDS  "4000"
+
+
+/* what is asked for now */
+
+typedef struct {
+    ngx_str_t     name;
+    ngx_uint_t    policy;
+    ngx_uint_t    kind;         /* of it, the next; beyond these: the rest */
+    json_t       *policies;     /* of the answer */
+    json_t       *object;       /* of this policy */
+} ngx_http_gate_admin_user_t;
+
+
+static ngx_int_t ngx_http_gate_admin_user_next(
+    ngx_http_gate_admin_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_admin_user_policy(
+    ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_http_gate_admin_policy_t *policy);
+static ngx_int_t ngx_http_gate_admin_user_hash(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *suffix, const char *behind,
+    ngx_http_gate_admin_heard_pt heard);
+static ngx_int_t ngx_http_gate_admin_user_account(
+    ngx_http_gate_admin_ctx_t *ctx, const ngx_str_t *cells, ngx_uint_t n);
+static json_t *ngx_http_gate_admin_user_quota(
+    const ngx_http_gate_quota_t *quota, int64_t now, const ngx_str_t *cells,
+    ngx_uint_t n);
+static ngx_int_t ngx_http_gate_admin_user_countries(
+    ngx_http_gate_admin_ctx_t *ctx, const ngx_str_t *cells, ngx_uint_t n);
+static json_t *ngx_http_gate_admin_user_country(const ngx_str_t *cells);
+static ngx_int_t ngx_http_gate_admin_user_place(
+    ngx_http_gate_admin_ctx_t *ctx, const ngx_str_t *cells, ngx_uint_t n);
+
+
+ngx_int_t
+ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx)
+{
+    ngx_int_t                    rc;
+    ngx_http_gate_admin_user_t  *user;
+
+    user = ngx_pcalloc(ctx->request->pool, sizeof(ngx_http_gate_admin_user_t));
+    if (user == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_gate_admin_argument(ctx, "name", &user->name);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc != NGX_OK || user->name.len == 0) {
+        return ngx_http_gate_answer_problem(ctx->request, NGX_HTTP_BAD_REQUEST,
+                                            "Say which user: ?name=...");
+    }
+
+    ctx->state = user;
+    ctx->answer = json_pack("{s:o, s:[]}", "name",
+                            ngx_http_gate_answer_string(user->name.data,
+                                                        user->name.len),
+                            "policies");
+    if (ctx->answer == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    user->policies = json_object_get(ctx->answer, "policies");
+
+    return ngx_http_gate_admin_user_next(ctx);
+}
+
+
+/* asks for what comes next, or answers */
+
+static ngx_int_t
+ngx_http_gate_admin_user_next(ngx_http_gate_admin_ctx_t *ctx)
+{
+    json_t                        *answer;
+    ngx_int_t                      rc;
+    ngx_http_gate_admin_user_t    *user;
+    ngx_http_gate_admin_policy_t  *policies;
+
+    user = ctx->state;
+    policies = ctx->admin.policies->elts;
+
+    while (user->policy < ctx->admin.policies->nelts) {
+
+        rc = ngx_http_gate_admin_user_policy(ctx, &policies[user->policy]);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        user->policy++;
+        user->kind = 0;
+    }
+
+    answer = ctx->answer;
+    ctx->answer = NULL;
+
+    return ngx_http_gate_answer_json(ctx->request, NGX_HTTP_OK, answer);
+}
+
+
+/* its accounts, then the countries, then the place; NGX_OK: that was all */
+
+static ngx_int_t
+ngx_http_gate_admin_user_policy(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_http_gate_admin_policy_t *policy)
+{
+    json_t                      *object;
+    ngx_uint_t                   n;
+    ngx_http_gate_admin_user_t  *user;
+
+    user = ctx->state;
+    n = user->kind++;
+
+    if (n == 0) {
+        object = json_pack("{s:o, s:[]}", "policy",
+                           ngx_http_gate_answer_string(policy->name.data,
+                                                       policy->name.len),
+                           "quotas");
+
+        if (json_array_append_new(user->policies, object) != 0) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        user->object = object;
+    }
+
+    if (n < policy->nkinds) {
+        return ngx_http_gate_admin_user_hash(ctx, &policy->kinds[n]->suffix,
+                                          "", ngx_http_gate_admin_user_account);
+    }
+
+    n -= policy->nkinds;
+
+    if (n == 0 && policy->countries) {
+        return ngx_http_gate_admin_user_hash(ctx, &policy->suffix,
+                                       "/countries",
+                                       ngx_http_gate_admin_user_countries);
+    }
+
+    if (n <= 1 && policy->place) {
+        user->kind = policy->nkinds + 2;
+
+        return ngx_http_gate_admin_user_hash(ctx, &policy->suffix, "/place",
+                                             ngx_http_gate_admin_user_place);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_admin_user_hash(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *suffix, const char *behind,
+    ngx_http_gate_admin_heard_pt heard)
+{
+    u_char                      *p;
+    ngx_str_t                    argv[2];
+    const ngx_str_t             *prefix;
+    ngx_http_gate_admin_user_t  *user;
+
+    user = ctx->state;
+
+    if (ctx->admin.ledger == NULL) {
+        return ngx_http_gate_admin_ask(ctx, NGX_HTTP_GATE_SCRIPT_INSPECT, 0,
+                                       NULL, 0, heard);
+    }
+
+    prefix = ngx_http_gate_ledger_prefix(ctx->admin.ledger);
+
+    argv[0].data = ngx_pnalloc(ctx->request->pool,
+                               prefix->len + 1 + NGX_HTTP_GATE_NAME_MAX
+                               + ngx_strlen(behind));
+    if (argv[0].data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    p = ngx_sprintf(argv[0].data, "%V:", prefix);
+    p = ngx_http_gate_zone_text(p, &user->name, suffix);
+    p = ngx_sprintf(p, "%s", behind);
+
+    argv[0].len = p - argv[0].data;
+    ngx_str_set(&argv[1], NGX_HTTP_GATE_USER_FIELDS);
+
+    return ngx_http_gate_admin_ask(ctx, NGX_HTTP_GATE_SCRIPT_INSPECT, 1, argv,
+                                   2, heard);
+}
+
+
+static ngx_int_t
+ngx_http_gate_admin_user_account(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *cells, ngx_uint_t n)
+{
+    json_t                              *quotas;
+    ngx_uint_t                           i;
+    ngx_http_gate_admin_user_t          *user;
+    const ngx_http_gate_kind_t          *kind;
+    const ngx_http_gate_admin_policy_t  *policy;
+
+    user = ctx->state;
+    policy = (ngx_http_gate_admin_policy_t *) ctx->admin.policies->elts
+             + user->policy;
+    kind = policy->kinds[user->kind - 1];
+    quotas = json_object_get(user->object, "quotas");
+
+    for (i = 0; n >= 2 && i < kind->nquotas; i++) {
+        if (json_array_append_new(quotas,
+                          ngx_http_gate_admin_user_quota(&kind->quotas[i],
+                              ngx_http_gate_admin_value(&cells[0]) / 1000,
+                              &cells[2], n - 2))
+            != 0)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    return ngx_http_gate_admin_user_next(ctx);
+}
+
+
+/* cells: fields and values of the account's hash, see account.lua */
+
+static json_t *
+ngx_http_gate_admin_user_quota(const ngx_http_gate_quota_t *quota, int64_t now,
+    const ngx_str_t *cells, ngx_uint_t n)
+{
+    json_t           *limit;
+    u_char           *rest;
+    size_t            len;
+    uint64_t          used, start;
+    ngx_uint_t        i;
+    gate_slot_t       slot;
+    const ngx_str_t  *name;
+
+    static const char *const  units[] = { "bytes", "requests", "documents" };
+
+    name = &quota->name;
+    used = 0;
+    limit = NULL;
+
+    gate_window_slot(&quota->window, now, &slot);
+
+    for (i = 0; i + 1 < n; i += 2) {
+
+        if (cells[i].len == name->len + 1 && cells[i].data[0] == '='
+            && ngx_memcmp(cells[i].data + 1, name->data, name->len) == 0)
+        {
+            json_decref(limit);
+            limit = json_integer(ngx_http_gate_admin_value(&cells[i + 1]));
+        }
+
+        if (cells[i].len <= name->len + 1 || cells[i].data[name->len] != ':'
+            || ngx_memcmp(cells[i].data, name->data, name->len) != 0)
+        {
+            continue;
+        }
+
+        rest = cells[i].data + name->len + 1;
+        len = cells[i].len - name->len - 1;
+        start = ngx_atoof(rest, len) == NGX_ERROR ? 0 : ngx_atoof(rest, len);
+
+        /* a slot, not a node's share of it */
+
+        if ((int64_t) start >= slot.oldest && start > 0) {
+            used += ngx_http_gate_admin_value(&cells[i + 1]);
+        }
+
+        if (len == sizeof("documents") - 1
+            && ngx_memcmp(rest, "documents", len) == 0)
+        {
+            used += ngx_http_gate_admin_value(&cells[i + 1]);
+        }
+    }
+
+    return json_pack("{s:o, s:s, s:o, s:I, s:I, s:I}",
+                     "quota", ngx_http_gate_answer_string(name->data,
+                                                          name->len),
+                     "unit", units[quota->unit],
+                     "limit", limit ? limit : json_null(),
+                     "used", (json_int_t) used,
+                     "since", (json_int_t) slot.oldest,
+                     "until", (json_int_t) slot.end);
+}
+
+
+static ngx_int_t
+ngx_http_gate_admin_user_countries(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *cells, ngx_uint_t n)
+{
+    json_t                      *countries;
+    ngx_uint_t                   i;
+    ngx_http_gate_admin_user_t  *user;
+
+    user = ctx->state;
+    countries = json_array();
+
+    for (i = 2; i + 1 < n; i += 2) {
+
+        if (cells[i].len == 5 && ngx_memcmp(cells[i].data, "since", 5) == 0) {
+            continue;
+        }
+
+        if (json_array_append_new(countries,
+                               ngx_http_gate_admin_user_country(&cells[i]))
+            != 0)
+        {
+            json_decref(countries);
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+
+    if (json_object_set_new(user->object, "countries", countries) != 0) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_gate_admin_user_next(ctx);
+}
+
+
+/* a country and its days, the latest first: see familiar.lua */
+
+static json_t *
+ngx_http_gate_admin_user_country(const ngx_str_t *cells)
+{
+    u_char           *p, *last;
+    ngx_str_t         day;
+    ngx_uint_t        days;
+    const ngx_str_t  *value;
+
+    value = &cells[1];
+    last = value->data + value->len;
+
+    if (value->len == 6 && ngx_memcmp(value->data, "always", 6) == 0) {
+        return json_pack("{s:o, s:b}", "country",
+                         ngx_http_gate_answer_string(cells->data, cells->len),
+                         "confirmed", 1);
+    }
+
+    for (days = 0, p = value->data; p < last; p++) {
+        days += *p == ',';
+    }
+
+    p = ngx_strlchr(value->data, last, ',');
+
+    day.data = value->data;
+    day.len = (p ? p : last) - value->data;
+
+    return json_pack("{s:o, s:b, s:I, s:I}", "country",
+                     ngx_http_gate_answer_string(cells->data, cells->len),
+                     "confirmed", 0, "days", (json_int_t) days + 1,
+                     "last", (json_int_t) ngx_http_gate_admin_value(&day)
+                             * 86400);
+}
+
+
+static ngx_int_t
+ngx_http_gate_admin_user_place(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *cells, ngx_uint_t n)
+{
+    json_t                      *place;
+    ngx_uint_t                   i;
+    ngx_http_gate_admin_user_t  *user;
+
+    user = ctx->state;
+    place = json_object();
+
+    for (i = 2; i + 1 < n; i += 2) {
+
+        if (cells[i].len == 2 && ngx_memcmp(cells[i].data, "at", 2) == 0) {
+            (void) json_object_set_new(place, "at",
+                       json_integer(ngx_http_gate_admin_value(&cells[i + 1])
+                                    / 1000));
+        }
+
+        if (cells[i].len == 5 && ngx_memcmp(cells[i].data, "place", 5) == 0) {
+            (void) json_object_set_new(place, "place",
+                       ngx_http_gate_answer_string(cells[i + 1].data,
+                                                   cells[i + 1].len));
+        }
+    }
+
+    if (json_object_set_new(user->object, "place", place) != 0) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_gate_admin_user_next(ctx);
+}

@@ -1,0 +1,149 @@
+#!/usr/bin/perl
+
+# One user, as administrators see him: of each policy his quotas with their
+# limits and use, the countries he comes from, and where he was last.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use JSON::PP;
+use Test::Gate;
+use Test::More;
+
+my $t = Test::Gate->new;
+my $noon = $t->noon;
+my ($offset) = $noon =~ /(-?\d+)h/;
+
+Test::Gate::Countries::write("$t->{dir}/country.mmdb",
+    '203.0.113.0/24' => { country => { iso_code => 'JP' },
+                          location => { latitude => 35.5, longitude => 139.5,
+                                        accuracy_radius => 20 } });
+$t->document('a', 1000);
+$t->document('b', 500);
+
+my $redis = $t->redis;
+
+$t->nginx($t->conf(http => <<"END", server => <<'END2'));
+    gate_redis { server unix:$redis->{socket}; }
+
+    map \$gate_user \$limit { default 1m; alice 20k; }
+
+    gate_policy staff {
+        certificate      off;
+        user             \$http_x_user;
+        unusual_country  report;
+        max_speed        900km/h report;
+        quota            bytes=\$limit per=day $noon name=daily;
+        quota            requests=100 per=1h;
+        quota            documents=10 per=day $noon;
+        quota            bytes=1g per=month key=\$gate_country;
+    }
+    gate_policy other {
+        certificate  off;
+        user         \$http_x_user;
+        quota        requests=7 per=hour;
+    }
+END
+        location /        { gate staff; }
+        location /other/  { gate other; alias %%DIR%%/docs/; }
+        location /admin/  { gate_admin; allow 127.0.0.1; deny all; }
+END2
+
+my $began = time;
+
+for my $uri ('/a', '/a', '/b', '/other/a') {
+    is($t->get($uri, from => '203.0.113.5',
+               headers => { 'X-User' => 'alice' })->{status}, 200, $uri);
+}
+
+# once it is quiet: what was delivered, and no more
+
+$t->settled($redis, '{alice}:staff', 'daily', 2500);
+$t->settled($redis, '{alice}:other', 'requests-hour', 1);
+$t->wait_for(sub { user('alice')->{policies}[0]{countries}[0] });
+
+my $user = user('alice');
+my ($staff, $other) = @{ $user->{policies} };
+my %quota = map { $_->{quota} => $_ } map { @{ $_->{quotas} } } $staff, $other;
+
+is($user->{name}, 'alice', 'the user');
+is("$staff->{policy} $other->{policy}", 'staff other', 'under each policy');
+is(join(' ', sort keys %quota),
+   'daily documents-day requests-1h requests-hour', 'the quotas of his');
+
+is(join(' ', @{ $quota{daily} }{qw(unit limit used)}), 'bytes 20480 2500',
+   'bytes, by the limit that he has');
+is(join(' ', @{ $quota{'requests-1h'} }{qw(unit limit used)}),
+   'requests 100 3', 'requests');
+is(join(' ', @{ $quota{'documents-day'} }{qw(unit limit used)}),
+   'documents 10 2', 'documents');
+is(join(' ', @{ $quota{'requests-hour'} }{qw(unit limit used)}),
+   'requests 7 1', 'of the other policy');
+
+my $day = $began - ($began + 3600 * $offset) % 86400;
+
+is(join(' ', @{ $quota{daily} }{qw(since until)}),
+   join(' ', $day, $day + 86400), 'from midnight to midnight');
+
+my ($country) = @{ $staff->{countries} };
+
+is($country->{country}, 'JP', 'where he comes from');
+is($country->{days}, 1, 'on one day');
+is($country->{last}, int($began / 86400) * 86400, 'which is today');
+ok(!$country->{confirmed}, 'nobody confirmed it');
+is($other->{countries}, undef, 'the other policy does not look');
+is($staff->{place}{place}, '35.5000 139.5000 20 JP', 'where he was last');
+cmp_ok($staff->{place}{at}, '>=', $began, 'and when');
+
+$redis->command('HSET', 'gate:{alice}:staff/countries', 'DE', 'always');
+my ($german) = grep { $_->{country} eq 'DE' }
+               @{ user('alice')->{policies}[0]{countries} };
+ok($german->{confirmed}, 'a country that was confirmed');
+
+# nobody, and names that are not plain
+
+is(join(' ', map { "$_->{used}:" . ($_->{limit} // 'none') }
+             @{ user('nobody')->{policies}[0]{quotas} }), '0:none 0:none 0:none',
+   'of a user that nobody saw nothing is known');
+
+for my $name ('a b', '{x}', "x\x{202e}y", 'ü' x 60, '<script>', '#a', 'a+b') {
+    my $bytes = $name;
+
+    utf8::encode($bytes);
+    $t->get('/b', from => '203.0.113.5', headers => { 'X-User' => $bytes });
+    ok($t->wait_for(sub {
+           user($bytes)->{policies}[0]{quotas}[1]{used} == 1;
+       }), 'is found by his name: ' . length $bytes);
+}
+
+# what is no question
+
+is(ask('/admin/v1/user')->{status}, 400, 'which user?');
+is(ask('/admin/v1/user?name=')->{status}, 400, 'none');
+
+# a hash that somebody spoilt, and no Redis
+
+$redis->command('SET', 'gate:{spoilt}:staff', 'x');
+$redis->command('HSET', 'gate:{junk}:staff', map { ($_ => 'x' x 100) } 1 .. 99);
+is(user('spoilt')->{policies}[0]{quotas}[0]{used}, 0, 'a key that is no hash');
+is(user('junk')->{policies}[0]{quotas}[0]{used}, 0, 'and one full of others');
+
+$redis->halt;
+is(ask('/admin/v1/user?name=alice')->{status}, 503, 'Redis does not answer');
+$redis->go_on;
+
+$t->done;
+
+sub ask { return $t->get($_[0]) }
+
+sub user {
+    my ($name) = @_;
+
+    my $escaped = $name =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ger;
+    my $r = ask("/admin/v1/user?name=$escaped");
+
+    return eval { decode_json($r->{body}) } // {};
+}
