@@ -119,6 +119,13 @@ sub workers {
     my ($self) = @_;
 
     my $pid = $self->{pid} or return;
+
+    return grep { $self->serves($_) } children($pid);
+}
+
+sub children {
+    my ($pid) = @_;
+
     my $children = '';
 
     for my $file (glob "/proc/$pid/task/*/children") {
@@ -126,7 +133,7 @@ sub workers {
         $children .= ' ' . (<$fh> // '');
     }
 
-    return grep { $self->serves($_) } split ' ', $children;
+    return split ' ', $children;
 }
 
 sub serves {
@@ -220,24 +227,24 @@ sub upgrade {
     return $old;
 }
 
-# As if the host had lost its power: nobody may say good-bye.
+# As if the host had lost its power: nobody may say good-bye.  The master makes
+# no new worker meanwhile, which would be left over.
 
 sub kill_all {
     my ($self) = @_;
 
     my $pid = delete $self->{pid} or return;
-    my @workers = $self->workers_of($pid);
 
-    kill KILL => $pid, @workers;
+    kill STOP => $pid;
+    $self->{test}->wait_for(sub {
+        return $self->{test}->read_file("/proc/$pid/stat") =~ /\) [TZ]/;
+    });
+
+    my @children = children($pid);
+
+    kill KILL => $pid, @children;
     waitpid $pid, 0;
-    $self->{test}->wait_for(sub { !grep { -d "/proc/$_" } @workers });
-}
-
-sub workers_of {
-    my ($self, $pid) = @_;
-
-    local $self->{pid} = $pid;
-    return $self->workers;
+    $self->{test}->wait_for(sub { !grep { -d "/proc/$_" } @children });
 }
 
 sub faults {
