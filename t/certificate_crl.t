@@ -24,12 +24,7 @@ $t->ca('ca');
 $t->ca($_, by => 'ca') for qw(sub old mute);
 $t->ca('lame', by => 'ca', extra => 'keyUsage = critical,keyCertSign');
 $t->certificate($_, email => "$_\@example.jp") for qw(alice bob);
-$t->certificate($_->[0], ca => $_->[1])
-    for [ deep => 'sub' ], [ deeper => 'sub' ], [ stale => 'old' ],
-        [ silent => 'mute' ], [ limp => 'lame' ];
-
-$t->write_file("$_->[0].pem", join '', map { $t->read_file($_) }
-                              "$_->[0].crt", "$_->[1].pem", "$_->[0].key")
+$t->certificate($_->[0], ca => $_->[1], with => $_->[1])
     for [ deep => 'sub' ], [ deeper => 'sub' ], [ stale => 'old' ],
         [ silent => 'mute' ], [ limp => 'lame' ];
 

@@ -8,12 +8,13 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include <openssl/x509v3.h>
 #include "gate_time.h"
 #include "ngx_http_gate_chain.h"
 
 
 static ngx_int_t ngx_http_gate_chain_keep(ngx_pool_t *pool,
-    STACK_OF(X509) *certs, ngx_http_gate_chain_t *chain);
+    STACK_OF(X509) *certs, ngx_http_gate_chain_t *chain, const char **error);
 static void ngx_http_gate_chain_cleanup(void *data);
 static void ngx_http_gate_chain_times(ngx_http_gate_chain_t *chain);
 
@@ -53,7 +54,7 @@ ngx_http_gate_chain_read(ngx_connection_t *c, SSL_CTX *ctx, X509 *x509,
         return NGX_ERROR;
     }
 
-    return ngx_http_gate_chain_keep(c->pool, certs, chain);
+    return ngx_http_gate_chain_keep(c->pool, certs, chain, error);
 }
 
 
@@ -94,17 +95,28 @@ done:
 
     X509_STORE_CTX_free(verify);
 
-    return certs ? ngx_http_gate_chain_keep(pool, certs, chain) : rc;
+    return certs ? ngx_http_gate_chain_keep(pool, certs, chain, error) : rc;
 }
 
 
-/* owns "certs" from here on */
+/*
+ * Owns "certs" from here on.  A CA is nobody's user, though OpenSSL lets it be
+ * a client; a certificate that a server trusts as it is may be anything.
+ */
 
 static ngx_int_t
 ngx_http_gate_chain_keep(ngx_pool_t *pool, STACK_OF(X509) *certs,
-    ngx_http_gate_chain_t *chain)
+    ngx_http_gate_chain_t *chain, const char **error)
 {
     ngx_pool_cleanup_t  *cln;
+
+    if (sk_X509_num(certs) > 1
+        && (X509_get_extension_flags(sk_X509_value(certs, 0)) & EXFLAG_CA))
+    {
+        sk_X509_pop_free(certs, X509_free);
+        *error = "a CA is no client";
+        return NGX_DECLINED;
+    }
 
     cln = ngx_pool_cleanup_add(pool, 0);
     if (cln == NULL) {

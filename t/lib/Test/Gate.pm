@@ -124,7 +124,9 @@ sub document {
 # Makes a CA (once) and a certificate of it, with its key, in "name.pem".
 #   cn, email, days, subject (a list of "-subj" style text), ca => 'name',
 #   self => 1 (self-signed), extra => "more lines of the extensions",
-#   config => "a whole [dn] section", utf8 => 1
+#   config => "a whole [dn] section", utf8 => 1, authority => 1 (CA:TRUE),
+#   key => [ options of "openssl req" for it ], with => 'name' of a CA that
+#   stands in the file, too, as clients send it
 
 sub certificate {
     my ($self, $name, %o) = @_;
@@ -143,19 +145,23 @@ sub certificate {
         '[req]', 'prompt = no', 'distinguished_name = dn',
         'string_mask = ' . ($o{mask} // 'utf8only'), 'utf8 = yes',
         '[dn]', $dn,
-        '[ext]', 'basicConstraints = CA:FALSE',
+        '[ext]', 'basicConstraints = CA:'
+                 . ($o{authority} ? 'TRUE' : 'FALSE'),
         $san ? "subjectAltName = $san" : (), $o{extra} // (), '');
 
     my @days = defined $o{days} ? ('-days', $o{days}) : ('-days', 30);
 
-    $self->openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt',
-                   'ec_paramgen_curve:P-256', '-nodes', '-utf8', @days,
+    my @key = @{ $o{key} // [ '-newkey', 'ec', '-pkeyopt',
+                              'ec_paramgen_curve:P-256' ] };
+
+    $self->openssl('req', '-x509', @key, '-nodes', '-utf8', @days,
                    '-config', "$dir/$name.cnf", '-extensions', 'ext',
                    '-keyout', "$dir/$name.key", '-out', "$dir/$name.crt",
                    $o{self} ? () : ('-CA', "$dir/$ca.pem",
                                     '-CAkey', "$dir/$ca.key"));
-    $self->write_file("$name.pem", $self->read_file("$name.crt")
-                                   . $self->read_file("$name.key"));
+    $self->write_file("$name.pem", join '', map { $self->read_file($_) }
+                      "$name.crt", $o{with} ? "$o{with}.pem" : (),
+                      "$name.key");
 
     return "$dir/$name.pem";
 }

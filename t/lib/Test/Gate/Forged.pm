@@ -21,8 +21,9 @@ my $ecdsa_sha256 = der(0x30, "\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02");
 # cn => [ [ 'utf8', 'bytes' ], ... ] (one RDN each), o and ou likewise,
 # emails => [ 'bytes' ], dns and uris likewise, upns => [ [ 'utf8', 'bytes' ] ],
 # names => [ 'DER of other alternative names' ], before and after in epoch
-# seconds, serial => 'bytes'; the rest are the DER of the public key and the
-# CA's name, and a function that signs
+# seconds, serial => 'bytes', extensions besides the alternative names as of a
+# CRL below; the rest are the DER of the public key and the CA's name, and a
+# function that signs
 
 sub certificate {
     my (%o) = @_;
@@ -32,7 +33,9 @@ sub certificate {
                  (map { der(0x82, $_) } @{ $o{dns} // [] }),
                  (map { der(0x86, $_) } @{ $o{uris} // [] }),
                  (map { upn(@$_) } @{ $o{upns} // [] }));
-    my $extension = der(0x30, $san, der(0x04, der(0x30, @names)));
+    my $extensions = extensions([
+        @names ? [ $san, 0, der(0x30, @names) ] : (),
+        @{ $o{extensions} // [] } ]);
     my $now = time;
 
     my $tbs = der(0x30,
@@ -45,7 +48,7 @@ sub certificate {
                   name(map { my $a = $_; map { [ $a, @$_ ] } @{ $o{$a} // [] }
                        } qw(o ou cn)),
                   $o{key},
-                  @names ? der(0xa3, der(0x30, $extension)) : ());
+                  $extensions ? der(0xa3, $extensions) : ());
 
     return pem(der(0x30, $tbs, $ecdsa_sha256,
                    der(0x03, "\0", $o{sign}->($tbs))));
