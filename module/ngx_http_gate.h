@@ -75,6 +75,9 @@ typedef struct {
 } ngx_http_gate_countries_t;
 
 
+typedef struct ngx_http_gate_balancer_s  ngx_http_gate_balancer_t;
+
+
 typedef struct {
     ngx_str_t                    name;
     ngx_str_t                    suffix;    /* ":" and name */
@@ -93,6 +96,7 @@ typedef struct {
     ngx_int_t                    connection;    /* index of
                                                    $http_connection */
     ngx_http_complex_value_t    *document;  /* NULL: $uri */
+    ngx_http_gate_balancer_t    *balancer;  /* NULL: TLS ends here */
     ngx_array_t                  issuers;   /* of ngx_str_t, DNs */
     ngx_str_t                    purpose;   /* DER of an OID */
     ngx_http_gate_watch_t       *fingerprints;  /* NULL: any */
@@ -204,6 +208,7 @@ struct ngx_http_gate_shown_s {
 
 typedef struct {
     ngx_http_gate_shown_t        shown;     /* the first server's */
+    ngx_sockaddr_t               origin;    /* who has connected */
     ngx_sockaddr_t               address;   /* whose place it is */
     socklen_t                    socklen;
     ngx_uint_t                   generation;    /* of the databases */
@@ -211,6 +216,8 @@ typedef struct {
     gate_place_t                 place;
     ngx_uint_t                   running;   /* requests that passed */
     ngx_uint_t                   stopped;   /* of them, to be cut */
+    unsigned                     origin_known:1;
+    unsigned                     origin_warned:1;
 } ngx_http_gate_peer_t;
 
 

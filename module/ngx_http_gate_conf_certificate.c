@@ -370,7 +370,8 @@ ngx_http_gate_conf_certificate_complete(ngx_conf_t *cf,
 
     word = policy->rules.papers.issuer ? "issuer"
            : policy->rules.papers.registered ? "fingerprints"
-           : policy->rules.papers.crl ? "crl" : NULL;
+           : policy->rules.papers.crl ? "crl"
+           : policy->balancer ? "certificate_header" : NULL;
 
     if (policy->rules.certificate != GATE_OFF || word == NULL) {
         return NGX_CONF_OK;

@@ -1,11 +1,13 @@
 /*
  * The words "crl" and "crl_expired", and the first reading of the files: at the
  * end of nginx.conf, for the CAs that may have signed them are those of servers
- * that stand anywhere in it.
+ * and policies that stand anywhere in it.
  */
 
 
 #include "ngx_http_gate_conf.h"
+
+#include "ngx_http_gate_balancer.h"
 
 #include <ngx_http_ssl_module.h>
 
@@ -111,6 +113,8 @@ ngx_http_gate_conf_crl_authorities(ngx_conf_t *cf,
     ngx_http_gate_main_conf_t *gmcf)
 {
     ngx_uint_t                   i;
+    X509_STORE                  *store;
+    ngx_http_gate_policy_t     **policies;
     ngx_http_ssl_srv_conf_t     *sscf;
     ngx_http_core_srv_conf_t   **servers;
     ngx_http_core_main_conf_t   *cmcf;
@@ -124,6 +128,19 @@ ngx_http_gate_conf_crl_authorities(ngx_conf_t *cf,
         if (sscf->ssl.ctx
             && ngx_http_gate_crl_authorize(&gmcf->authorities,
                                      SSL_CTX_get_cert_store(sscf->ssl.ctx))
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    policies = gmcf->policies.elts;
+
+    for (i = 0; i < gmcf->policies.nelts; i++) {
+        store = ngx_http_gate_balancer_store(policies[i]->balancer);
+
+        if (store
+            && ngx_http_gate_crl_authorize(&gmcf->authorities, store)
                != NGX_OK)
         {
             return NGX_ERROR;

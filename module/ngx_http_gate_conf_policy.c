@@ -7,6 +7,7 @@
 #include "ngx_http_gate_conf.h"
 
 #include "ngx_http_gate_anonymous.h"
+#include "ngx_http_gate_balancer.h"
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
 #include "ngx_http_gate_identity.h"
@@ -62,6 +63,11 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
     { ngx_string("certificate"),
       NGX_CONF_1MORE,
       ngx_http_gate_conf_certificate,
+      0, 0, NULL },
+
+    { ngx_string("certificate_header"),
+      NGX_CONF_1MORE,
+      ngx_http_gate_balancer_conf,
       0, 0, NULL },
 
     { ngx_string("issuer"),

@@ -102,7 +102,7 @@ ngx_http_gate_last_early(ngx_http_request_t *r)
         return 0;
     }
 
-    cert = ngx_http_gate_peer_certificate(r);
+    cert = ngx_http_gate_peer_handshake(r);
 
     if (cert == NULL || cert->state == GATE_CERTIFICATE_NONE) {
         return sscf->verify == 1;

@@ -6,9 +6,13 @@
 
 #include "ngx_http_gate_peer.h"
 
+#include "ngx_http_gate_balancer.h"
+
 #include <ngx_http_ssl_module.h>
 
 
+static ngx_http_gate_certificate_t *ngx_http_gate_peer_shown(
+    ngx_http_request_t *r, ngx_http_gate_peer_t *peer);
 static ngx_connection_t *ngx_http_gate_peer_connection(ngx_http_request_t *r);
 static SSL_CTX *ngx_http_gate_peer_server(ngx_http_request_t *r);
 static void ngx_http_gate_peer_cleanup(void *data);
@@ -17,15 +21,56 @@ static void ngx_http_gate_peer_cleanup(void *data);
 ngx_http_gate_certificate_t *
 ngx_http_gate_peer_certificate(ngx_http_request_t *r)
 {
-    SSL_CTX                *ctx;
-    ngx_connection_t       *c;
-    ngx_http_gate_peer_t   *peer;
-    ngx_http_gate_shown_t  *shown, *last;
+    ngx_http_gate_peer_t         *peer;
+    ngx_http_gate_loc_conf_t     *glcf;
+    ngx_http_gate_certificate_t  *cert;
 
     peer = ngx_http_gate_peer(r);
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
     if (peer == NULL) {
         return NULL;
     }
+
+    if (glcf->policy && glcf->policy->balancer) {
+
+        switch (ngx_http_gate_balancer_certificate(r, glcf->policy->balancer,
+                                            ngx_http_gate_peer_connection(r),
+                                            peer, &cert))
+        {
+
+        case NGX_OK:
+            return cert;
+
+        case NGX_ERROR:
+            return NULL;
+
+        default: /* NGX_DECLINED */
+            break;
+        }
+    }
+
+    return ngx_http_gate_peer_shown(r, peer);
+}
+
+
+ngx_http_gate_certificate_t *
+ngx_http_gate_peer_handshake(ngx_http_request_t *r)
+{
+    ngx_http_gate_peer_t  *peer;
+
+    peer = ngx_http_gate_peer(r);
+
+    return peer ? ngx_http_gate_peer_shown(r, peer) : NULL;
+}
+
+
+static ngx_http_gate_certificate_t *
+ngx_http_gate_peer_shown(ngx_http_request_t *r, ngx_http_gate_peer_t *peer)
+{
+    SSL_CTX                *ctx;
+    ngx_connection_t       *c;
+    ngx_http_gate_shown_t  *shown, *last;
 
     ctx = ngx_http_gate_peer_server(r);
     last = NULL;

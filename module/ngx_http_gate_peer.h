@@ -17,11 +17,19 @@
 ngx_http_gate_peer_t *ngx_http_gate_peer(ngx_http_request_t *r);
 
 /*
+ * The certificate of who asks: what a load balancer hands on, where the policy
+ * of r's place believes one, and else that of the handshake.  It lives as long
+ * as the request.  Never waits.  NULL: no memory.
+ */
+ngx_http_gate_certificate_t *ngx_http_gate_peer_certificate(
+    ngx_http_request_t *r);
+
+/*
  * The certificate of the request's connection, as it is to the server that the
  * request has come to.  It lives as long as the connection.  Never waits.
  * NULL: no memory.
  */
-ngx_http_gate_certificate_t *ngx_http_gate_peer_certificate(
+ngx_http_gate_certificate_t *ngx_http_gate_peer_handshake(
     ngx_http_request_t *r);
 
 /*

@@ -115,7 +115,7 @@ ngx_http_gate_tell_early(ngx_http_request_t *r, ngx_uint_t status)
 
     ngx_http_gate_tell_request(r, &event, status);
 
-    cert = ngx_http_gate_peer_certificate(r);
+    cert = ngx_http_gate_peer_handshake(r);
 
     if (cert) {
         ngx_http_gate_tell_certificate(&event, cert);

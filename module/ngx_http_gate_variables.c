@@ -7,6 +7,7 @@
 #include "ngx_http_gate_variables.h"
 
 #include "ngx_http_gate_access.h"
+#include "ngx_http_gate_client_cert.h"
 #include "ngx_http_gate_last.h"
 #include "ngx_http_gate_peer.h"
 #include "ngx_http_gate_quota.h"
@@ -37,6 +38,8 @@ static ngx_int_t ngx_http_gate_variable_nowhere(ngx_http_request_t *r,
 static ngx_int_t ngx_http_gate_variable_location(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_certificate(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_client_cert(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_set(ngx_http_variable_value_t *v,
     const void *data, size_t len);
@@ -148,6 +151,12 @@ static ngx_http_variable_t  ngx_http_gate_vars[] = {
       ngx_http_gate_variable_certificate,
       offsetof(ngx_http_gate_certificate_t, fingerprint),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_client_cert"), NULL,
+      ngx_http_gate_variable_client_cert, 0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_client_cert_chain"), NULL,
+      ngx_http_gate_variable_client_cert, 1, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
 };
@@ -462,6 +471,35 @@ ngx_http_gate_variable_certificate(ngx_http_request_t *r,
     name = (ngx_str_t *) ((char *) cert + data);
 
     return ngx_http_gate_variable_set(v, name->data, name->len);
+}
+
+
+/* a backend believes it, so it is one that is valid now */
+
+static ngx_int_t
+ngx_http_gate_variable_client_cert(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_int_t                     rc;
+    ngx_str_t                     value;
+    ngx_http_gate_certificate_t  *cert;
+
+    cert = ngx_http_gate_peer_certificate(r);
+    if (cert == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_gate_certificate_state(cert, ngx_time())
+        != GATE_CERTIFICATE_VALID)
+    {
+        return ngx_http_gate_variable_set(v, NULL, 0);
+    }
+
+    rc = data ? ngx_http_gate_client_cert_list(cert, &value)
+              : ngx_http_gate_client_cert_item(cert, &value);
+
+    return rc == NGX_OK ? ngx_http_gate_variable_set(v, value.data, value.len)
+                        : NGX_ERROR;
 }
 
 

@@ -104,7 +104,12 @@ accepted(policy => $_)
              'required min_key=rsa:2048', 'required min_key=ec:384,rsa:1',
              'optional min_key=ec:256 max_age=400d eku=clientAuth'),
         'project $uri;', 'project one;', 'require $gate_user "$uri$arg_a";',
+        'certificate_header $http_client_cert trusted=192.0.2.1 ca=ca.pem;',
+        "certificate_header \$http_x_forwarded_client_cert ca=$t->{dir}/ca.pem\n"
+        . 'trusted=192.0.2.0/24,2001:db8::/32,unix: trusted=::1 '
+        . 'chain=$http_client_cert_chain;',
         'identity_header X-Auth-User $gate_user;',
+        'identity_header Client-Cert $gate_client_cert$gate_client_cert_chain;',
         "identity_header a a;\nidentity_header x_b \"\$uri,\$arg_a\";\n"
         . 'identity_header 1 $gate_project;',
         'issuer CN=ca;', "issuer CN=ca 'CN=a\\, b+OU=c,O=example\\, inc';",

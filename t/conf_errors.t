@@ -70,7 +70,7 @@ my @faults = (
             allow_network
             anonymous_network unusual_country usual_country max_speed quota
             lease
-            store_down overrun upgrade status identity_header)),
+            store_down overrun upgrade status identity_header certificate_header)),
     [ policy => 'identity_header X-Auth-User $gate_user 1;',
       'invalid number of arguments in "identity_header"' ],
     (map { [ policy => "$_ 1 2;", qq(invalid number of arguments in "$_") ] }
@@ -137,6 +137,43 @@ my @faults = (
       'invalid policy name "abcdefghijklmnopqrstu"' ],
     [ http => "gate_policy other {\nquota bytes=1g per=day;\n} # here",
       'no "user" is defined for the quotas of "gate_policy" "other"' ],
+
+    # a load balancer in front
+
+    (map { [ policy => "certificate_header $_->[0];", $_->[1] ] }
+         [ '$http_client_cert', '"certificate_header" must have "trusted=", '
+           . 'whose header is believed' ],
+         [ '$http_client_cert trusted=192.0.2.1',
+           '"certificate_header" must have "ca=", the CAs of the clients' ],
+         [ '$http_client_cert trusted=192.0.2.1 ca=',
+           'invalid or duplicate parameter "ca="' ],
+         [ '$http_a trusted=::1 ca=ca.pem ca=ca.pem',
+           'invalid or duplicate parameter "ca=ca.pem"' ],
+         [ '$http_a trusted=::1 ca=ca.pem $http_b',
+           'invalid or duplicate parameter "$http_b"' ],
+         [ '$http_a chain=$http_b chain=$http_b',
+           'invalid or duplicate parameter "chain=$http_b"' ],
+         (map { [ "\$http_a trusted=$_ ca=ca.pem", 'invalid "trusted=' ] }
+              '', 'lb.example', '192.0.2.1,', '192.0.2.1,,::1', '192.0.2.0/33',
+              '0.0.0.0/0', '::1,::/0', 'unix:/a', '192.0.2.1:80'),
+         (map { [ "$_ trusted=::1 ca=ca.pem",
+                  qq(invalid value "$_" in "certificate_header") ],
+                [ "\$http_a trusted=::1 ca=ca.pem chain=$_",
+                  qq(invalid value "$_" in "certificate_header") ] }
+              'Client-Cert', '$ssl_client_cert', '$http_', '$http_Client',
+              '$http_a$http_b', '${http_a}', '"$http_a b"' =~ s/"//gr
+                                             =~ s/ /-/r),
+         [ '$http_a trusted=::1 ca=nosuch.pem', 'no certificates of CAs could '
+           . "be read from \"$t->{dir}/nosuch.pem\"" ],
+         [ '$http_a trusted=::1 ca=password', 'no certificates of CAs could '
+           . "be read from \"$t->{dir}/password\"" ]),
+    [ policy => "certificate_header \$http_a trusted=::1 ca=ca.pem;\n"
+                . 'certificate_header $http_a trusted=::1 ca=ca.pem; # here',
+      '"certificate_header" is duplicate' ],
+    [ http => "gate_policy behind {\ncertificate off;\n"
+              . "certificate_header \$http_a trusted=::1 ca=ca.pem;\n} # here",
+      '"certificate_header" asks for certificates, but "certificate" is "off"'
+      . ' in "gate_policy" "behind"' ],
 
     # headers for the backend
 

@@ -43,6 +43,8 @@ typedef struct {
                                         /* extended key usages: DER of OIDs */
 
     ngx_http_gate_chain_t  chain;       /* of a VALID one */
+    ngx_str_t            item;          /* as RFC 9440 has them, if they */
+    ngx_str_t            list;          /* have been asked for */
 
     const char          *error;         /* static, why it is INVALID */
 } ngx_http_gate_certificate_t;
