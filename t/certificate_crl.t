@@ -73,6 +73,7 @@ my %rules = (
 $t->backend('slow', sub {
     my ($socket) = @_;
 
+    $t->write_file("begun.$$", '');
     $t->wait_for(sub { -e "$t->{dir}/go" }, 60);
     print $socket "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
                   . "Connection: close\r\n\r\nok";
@@ -185,6 +186,7 @@ open my $http2, '-|', 'curl -q -s --insecure --http2 -w '
     . "--cert $t->{dir}/alice.pem $uris 2>&1" or die "curl: $!";
 
 like(scalar <$http2>, qr/^2 200 1$/, 'HTTP/2: a connection');
+$t->wait_for(sub { glob "$t->{dir}/begun.*" });
 
 my $probe = $t->client(cert => 'alice');
 

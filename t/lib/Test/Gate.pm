@@ -234,7 +234,7 @@ sub forge {
         unless -e "$dir/forged.der";
 
     my $pem = Test::Gate::Forged::certificate(
-        %o, ca => 'ca', key => $self->read_file('forged.der'), sign => sub {
+        ca => 'ca', key => $self->read_file('forged.der'), %o, sign => sub {
             my $file = $self->write_file('forged.tbs', $_[0]);
             $self->openssl('dgst', '-sha256', '-sign', "$dir/ca.key",
                            '-out', "$file.signature", $file);

@@ -94,13 +94,14 @@ sub start {
     $self->wait_workers;
 }
 
-# With later => FILE: it is so many seconds later for it than when it began.
+# With later => FILE: it is so many seconds later for it than when it began, by
+# the monotonic clock, and by that on the wall.
 
 sub later {
-    my ($self, $seconds) = @_;
+    my ($self, $seconds, $wall) = @_;
 
     open my $fh, '+<:raw', $self->{later} or die "$self->{later}: $!";
-    syswrite $fh, pack 'l!', $seconds;
+    syswrite $fh, pack 'l!l!', $seconds, $wall // 0;
     close $fh;
 }
 

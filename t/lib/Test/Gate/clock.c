@@ -1,7 +1,7 @@
 /*
  * Preloaded, it lets a program's wall clock be GATE_CLOCK seconds ahead, and its
  * monotonic clock as many as the file GATE_LATER begins with, a long, from when
- * that is written.
+ * that is written; the long after it, if there is one, is for the wall clock.
  */
 
 
@@ -36,7 +36,7 @@ init(void)
 
     if (file) {
         fd = open(file, O_RDONLY);
-        later = mmap(NULL, sizeof(long), PROT_READ, MAP_SHARED, fd, 0);
+        later = mmap(NULL, 2 * sizeof(long), PROT_READ, MAP_SHARED, fd, 0);
 
         if (later == MAP_FAILED) {
             abort();
@@ -55,10 +55,10 @@ clock_gettime(clockid_t id, struct timespec *ts)
     rc = syscall(SYS_clock_gettime, id, ts);
 
     if (rc == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) {
-        ts->tv_sec += ahead;
+        ts->tv_sec += ahead + (later ? later[1] : 0);
 
     } else if (rc == 0 && later) {
-        ts->tv_sec += *later;
+        ts->tv_sec += later[0];
     }
 
     return rc;
