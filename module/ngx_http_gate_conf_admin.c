@@ -8,11 +8,15 @@
 
 #include "ngx_http_gate_admin.h"
 #include "ngx_http_gate_peer.h"
+#include "ngx_http_gate_tell.h"
 
 #include <ngx_http_ssl_module.h>
 
 
 static ngx_int_t ngx_http_gate_conf_admin_handler(ngx_http_request_t *r);
+static void ngx_http_gate_conf_admin_told(ngx_http_request_t *r,
+    ngx_uint_t refused, const ngx_str_t *by, const ngx_str_t *subject,
+    const ngx_str_t *words);
 static ngx_int_t ngx_http_gate_conf_admin_by(ngx_http_request_t *r,
     ngx_str_t *by);
 static ngx_int_t ngx_http_gate_conf_admin_show(ngx_conf_t *cf,
@@ -121,12 +125,25 @@ ngx_http_gate_conf_admin_handler(ngx_http_request_t *r)
     admin.ledger = gmcf->ledger;
     admin.policies = &gmcf->shown;
     admin.write = glcf->admin_write;
+    admin.told = ngx_http_gate_conf_admin_told;
 
     if (ngx_http_gate_conf_admin_by(r, &admin.by) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     return ngx_http_gate_admin_handle(r, &admin, &clcf->name);
+}
+
+
+static void
+ngx_http_gate_conf_admin_told(ngx_http_request_t *r, ngx_uint_t refused,
+    const ngx_str_t *by, const ngx_str_t *subject, const ngx_str_t *words)
+{
+    ngx_http_gate_tell_change(ngx_http_get_module_main_conf(r,
+                                                        ngx_http_gate_module),
+                              r, refused ? NGX_HTTP_GATE_EVENT_ADMIN_REFUSED
+                                         : NGX_HTTP_GATE_EVENT_ADMIN,
+                              by, subject, words);
 }
 
 

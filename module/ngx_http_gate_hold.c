@@ -11,6 +11,7 @@
 #include "ngx_http_gate_access.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_peer.h"
+#include "ngx_http_gate_tell.h"
 
 
 /* how often a worker looks at the register, ms */
@@ -27,6 +28,8 @@ struct ngx_http_gate_hold_s {
 };
 
 
+static void ngx_http_gate_hold_told(void *data, const gate_held_t *held,
+    const gate_held_t *old);
 static void ngx_http_gate_hold_tick_handler(ngx_event_t *ev);
 static void ngx_http_gate_hold_next(ngx_http_gate_hold_t *hold);
 static void ngx_http_gate_hold_walk(ngx_http_gate_hold_t *hold);
@@ -51,6 +54,8 @@ ngx_http_gate_hold_start(ngx_cycle_t *cycle, ngx_http_gate_main_conf_t *gmcf)
 
     hold->main = gmcf;
     hold->holds = ngx_http_gate_ledger_holds(gmcf->ledger);
+    hold->holds->handler = ngx_http_gate_hold_told;
+    hold->holds->data = gmcf;
 
     ngx_queue_init(&hold->running);
 
@@ -64,6 +69,39 @@ ngx_http_gate_hold_start(ngx_cycle_t *cycle, ngx_http_gate_main_conf_t *gmcf)
     gmcf->hold = hold;
 
     return NGX_OK;
+}
+
+
+/* an event of each node: it knows */
+
+static void
+ngx_http_gate_hold_told(void *data, const gate_held_t *held,
+    const gate_held_t *old)
+{
+    ngx_http_gate_main_conf_t *gmcf = data;
+
+    u_char              text[GATE_HELD_VALUE + 16];
+    ngx_str_t           by, subject, words;
+    const gate_held_t  *it;
+
+    it = held ? held : old;
+
+    by.data = (u_char *) it->by.data;
+    by.len = it->by.len;
+
+    words.data = (u_char *) it->reason.data;
+    words.len = it->reason.len;
+
+    subject.data = text;
+    subject.len = ngx_snprintf(text, sizeof(text), "%s %*s",
+                               gate_held_word(it->kind), it->subject.len,
+                               it->subject.data)
+                  - text;
+
+    ngx_http_gate_tell_change(gmcf, NULL,
+                              held ? NGX_HTTP_GATE_EVENT_HOLD_SET
+                                   : NGX_HTTP_GATE_EVENT_HOLD_LIFTED,
+                              &by, &subject, &words);
 }
 
 

@@ -59,10 +59,16 @@ end
 
 -- a number of a hold; its reason, the last word, may say anything
 
-local function number(value, word)
-    local head = (' ' .. value):gsub(' reason=.*$', '')
+local function head(value)
+    return ((' ' .. value .. ' '):gsub(' reason=.*$', ' '))
+end
 
-    return tonumber(head:match(' ' .. word .. '=(%d+)')) or 0
+local function number(value, word)
+    return tonumber(head(value):match(' ' .. word .. '=(%d+)')) or 0
+end
+
+local function lifted(value)
+    return head(value):find(' lifted ', 1, true) ~= nil
 end
 
 local function changed()
@@ -119,7 +125,7 @@ end
 local function set(id, value, most, room, only)
     local n, bytes = 0, 0
 
-    if only and not holds[id] then
+    if only and (not holds[id] or lifted(holds[id])) then
         return reply(2)
     end
 

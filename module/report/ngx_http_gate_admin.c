@@ -43,7 +43,10 @@ static void ngx_http_gate_admin_cleanup(void *data);
 
 static const ngx_http_gate_admin_route_t  ngx_http_gate_admin_routes[] = {
     { NGX_HTTP_GET, ngx_string("v1/state"), ngx_http_gate_admin_state },
-    { NGX_HTTP_GET, ngx_string("v1/user"), ngx_http_gate_admin_user }
+    { NGX_HTTP_GET, ngx_string("v1/user"), ngx_http_gate_admin_user },
+    { NGX_HTTP_GET, ngx_string("v1/holds"), ngx_http_gate_admin_holds },
+    { NGX_HTTP_POST, ngx_string("v1/holds"), ngx_http_gate_admin_hold_set },
+    { NGX_HTTP_DELETE, ngx_string("v1/holds"), ngx_http_gate_admin_hold_lift }
 };
 
 
@@ -238,6 +241,85 @@ ngx_http_gate_admin_read_handler(void *data, ngx_int_t rc,
 }
 
 
+ngx_int_t
+ngx_http_gate_admin_order(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_http_gate_admin_done_pt done, ngx_int_t rc)
+{
+    if (ctx->order == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc == NGX_OK) {
+        ctx->order->done = done;
+        return NGX_AGAIN;
+    }
+
+    ngx_free(ctx->order);
+    ctx->order = NULL;
+
+    switch (rc) {
+
+    case NGX_DECLINED:
+        return done(ctx, NGX_DECLINED);
+
+    case NGX_BUSY:
+        return ngx_http_gate_admin_away(ctx);
+
+    default: /* NGX_ERROR */
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+}
+
+
+void *
+ngx_http_gate_admin_order_data(ngx_http_gate_admin_ctx_t *ctx)
+{
+    ctx->order = ngx_calloc(sizeof(ngx_http_gate_admin_order_t),
+                            ctx->request->connection->log);
+    if (ctx->order) {
+        ctx->order->ctx = ctx;
+    }
+
+    return ctx->order;
+}
+
+
+void
+ngx_http_gate_admin_order_handler(void *data, ngx_int_t rc)
+{
+    ngx_http_gate_admin_order_t *order = data;
+
+    ngx_connection_t            *c;
+    ngx_http_request_t          *r;
+    ngx_http_gate_admin_ctx_t   *ctx;
+    ngx_http_gate_admin_done_pt  done;
+
+    if (order == NULL) {
+        return;
+    }
+
+    ctx = order->ctx;
+    done = order->done;
+
+    ngx_free(order);
+
+    if (ctx == NULL) {
+        return;
+    }
+
+    ctx->order = NULL;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_finalize_request(r, rc == NGX_ERROR ? ngx_http_gate_admin_away(ctx)
+                                                 : done(ctx, rc));
+    ngx_http_run_posted_requests(c);
+}
+
+
 static ngx_int_t
 ngx_http_gate_admin_away(ngx_http_gate_admin_ctx_t *ctx)
 {
@@ -293,11 +375,17 @@ ngx_http_gate_admin_refuse(ngx_http_gate_admin_ctx_t *ctx, ngx_uint_t status,
     const char *detail)
 {
     ngx_int_t            rc;
+    ngx_str_t            words;
     ngx_http_request_t  *r;
 
     r = ctx->request;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        words.data = (u_char *) detail;
+        words.len = ngx_strlen(detail);
+
+        ctx->admin.told(r, 1, &ctx->admin.by, &r->uri, &words);
+
         ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
                       "gate: a change by \"%V\" was refused: %s",
                       &ctx->admin.by, detail);
@@ -545,6 +633,20 @@ ngx_http_gate_admin_number(ngx_http_gate_admin_ctx_t *ctx, const char *name,
 }
 
 
+ngx_uint_t
+ngx_http_gate_admin_word(const char *word, const char *const *words,
+    ngx_uint_t n)
+{
+    while (n--) {
+        if (ngx_strcmp(word, words[n]) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 uint64_t
 ngx_http_gate_admin_value(const ngx_str_t *cell)
 {
@@ -563,6 +665,10 @@ ngx_http_gate_admin_cleanup(void *data)
 
     if (ctx->reading) {
         ngx_http_gate_ledger_read_close(ctx->reading);
+    }
+
+    if (ctx->order) {
+        ctx->order->ctx = NULL;
     }
 
     json_decref(ctx->body);

@@ -34,6 +34,15 @@ typedef struct {
 } ngx_http_gate_admin_policy_t;
 
 
+/*
+ * Tells that somebody changed something, or was not allowed to: of what, and
+ * what else there is to say.
+ */
+typedef void (*ngx_http_gate_admin_told_pt)(ngx_http_request_t *r,
+    ngx_uint_t refused, const ngx_str_t *by, const ngx_str_t *subject,
+    const ngx_str_t *words);
+
+
 /* what the road knows and this room does not; lives as long as the request */
 
 typedef struct {
@@ -42,6 +51,7 @@ typedef struct {
     ngx_array_t             *policies;  /* of ngx_http_gate_admin_policy_t */
     ngx_str_t                by;        /* who asks, for what is changed */
     ngx_flag_t               write;     /* may change something */
+    ngx_http_gate_admin_told_pt  told;
 } ngx_http_gate_admin_t;
 
 

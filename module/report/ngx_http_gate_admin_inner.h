@@ -31,6 +31,19 @@ typedef ngx_int_t (*ngx_http_gate_admin_heard_pt)(
     ngx_http_gate_admin_ctx_t *ctx, const ngx_str_t *cells, ngx_uint_t n);
 
 
+/* The same, when a change is done: NGX_OK, or what the ledger said. */
+typedef ngx_int_t (*ngx_http_gate_admin_done_pt)(
+    ngx_http_gate_admin_ctx_t *ctx, ngx_int_t rc);
+
+
+/* a change under way; it may outlive the request that made it */
+
+typedef struct {
+    ngx_http_gate_admin_ctx_t   *ctx;       /* NULL: nobody waits */
+    ngx_http_gate_admin_done_pt  done;
+} ngx_http_gate_admin_order_t;
+
+
 struct ngx_http_gate_admin_ctx_s {
     ngx_http_request_t      *request;
     ngx_http_gate_admin_t    admin;
@@ -41,6 +54,7 @@ struct ngx_http_gate_admin_ctx_s {
 
     ngx_http_gate_reading_t      *reading;  /* NULL: nothing is asked */
     ngx_http_gate_admin_heard_pt  heard;
+    ngx_http_gate_admin_order_t  *order;    /* NULL: none is under way */
 };
 
 
@@ -53,11 +67,30 @@ ngx_int_t ngx_http_gate_admin_ask(ngx_http_gate_admin_ctx_t *ctx,
     ngx_http_gate_script_e script, ngx_uint_t nkeys, const ngx_str_t *argv,
     ngx_uint_t argc, ngx_http_gate_admin_heard_pt heard);
 
+/*
+ * Makes a change: rc is what the ledger returned, which was given
+ * _order_handler() with _order_data().  Returns what to return; done() is called
+ * when it is done, also at once, but not if Redis does not answer.
+ */
+ngx_int_t ngx_http_gate_admin_order(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_http_gate_admin_done_pt done, ngx_int_t rc);
+void ngx_http_gate_admin_order_handler(void *data, ngx_int_t rc);
+void *ngx_http_gate_admin_order_data(ngx_http_gate_admin_ctx_t *ctx);
+
+/* Is it one of n words? */
+ngx_uint_t ngx_http_gate_admin_word(const char *word,
+    const char *const *words, ngx_uint_t n);
+
 /* A number of a cell, 0 if it is none. */
 uint64_t ngx_http_gate_admin_value(const ngx_str_t *cell);
 
 /* One user: his quotas, countries and place under each policy. */
 ngx_int_t ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx);
+
+/* Holds: the list, a new one, and to lift one. */
+ngx_int_t ngx_http_gate_admin_holds(ngx_http_gate_admin_ctx_t *ctx);
+ngx_int_t ngx_http_gate_admin_hold_set(ngx_http_gate_admin_ctx_t *ctx);
+ngx_int_t ngx_http_gate_admin_hold_lift(ngx_http_gate_admin_ctx_t *ctx);
 
 /* Which node this is, and how its parts are. */
 ngx_int_t ngx_http_gate_admin_state(ngx_http_gate_admin_ctx_t *ctx);

@@ -61,6 +61,7 @@ static const ngx_http_gate_event_name_t
     { "hold-set", "state", "iam", "change", "success" },
     { "hold-lifted", "state", "iam", "change", "success" },
     { "admin", "state", "iam", "change", "success" },
+    { "admin-refused", "state", "iam", "change", "failure" },
     { "audit-dropping", "state", "process", "error", "failure" },
     { "audit-dropped", "state", "process", "error", "failure" },
     { "audit-begin", "state", "process", "start", "success" },

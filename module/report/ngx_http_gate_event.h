@@ -34,6 +34,7 @@ typedef enum {
     NGX_HTTP_GATE_EVENT_HOLD_SET,
     NGX_HTTP_GATE_EVENT_HOLD_LIFTED,
     NGX_HTTP_GATE_EVENT_ADMIN,          /* another change by an admin */
+    NGX_HTTP_GATE_EVENT_ADMIN_REFUSED,  /* he may not change that */
     NGX_HTTP_GATE_EVENT_DROPPING,       /* a sink takes no more */
     NGX_HTTP_GATE_EVENT_DROPPED,        /* it takes them again */
     NGX_HTTP_GATE_EVENT_CHAIN_BEGIN,
