@@ -228,7 +228,8 @@ ngx_http_gate_conf_warn(ngx_conf_t *cf, ngx_http_gate_loc_conf_t *conf)
     sscf = ctx->srv_conf[ngx_http_ssl_module.ctx_index];
     gscf = ctx->srv_conf[ngx_http_gate_module.ctx_index];
 
-    if (gscf->warned || conf->policy->rules.certificate == GATE_OFF
+    if (gscf->warned || conf->policy->balancer
+        || conf->policy->rules.certificate == GATE_OFF
         || (sscf->verify && sscf->verify != NGX_CONF_UNSET_UINT))
     {
         return;

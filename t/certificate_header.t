@@ -182,6 +182,7 @@ for ([ "of another CA", ":$base64{mallory}:",
      [ 'that has expired', ":$base64{old}:", 'certificate has expired' ],
      [ 'that is not valid yet', ":$base64{new}:",
        'certificate is not yet valid' ],
+     [ 'of a CA', ":$base64{middle}:", 'a CA is no client' ],
      [ 'of a server', ":$base64{server}:", 'unsuitable certificate purpose' ],
      [ 'without its chain', ":$base64{carol}:",
        'unable to get local issuer certificate' ])

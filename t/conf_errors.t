@@ -702,6 +702,10 @@ is(warned(conf(http => "gate staff; # here\nserver { listen unix:a.sock; }")),
 is(warned(conf(server => 'gate any;', verify => 'off',
                http => "gate_policy any { certificate off; }")), '0',
    'gate of a policy with "certificate off": no warning');
+is(warned(conf(server => 'gate any;', verify => 'off',
+               http => "gate_policy any { certificate_header \$http_a "
+                       . "trusted=::1 ca=ca.pem; }")), '0',
+   'gate of a policy with "certificate_header": no warning');
 is(warned(conf(server => 'gate off;', verify => 'off')), '0',
    'gate off: no warning');
 is(warned(conf(server => 'gate staff;', verify => $_)), '0',
