@@ -49,6 +49,13 @@ ngx_http_gate_end_handler(ngx_http_request_t *r)
 }
 
 
+void
+ngx_http_gate_end_early(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_http_gate_end_policy(ctx->request->main, ctx);
+}
+
+
 static void
 ngx_http_gate_end_policy(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {

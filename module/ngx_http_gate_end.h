@@ -26,5 +26,8 @@ typedef struct {
 /* The phase handler. */
 ngx_int_t ngx_http_gate_end_handler(ngx_http_request_t *r);
 
+/* A worker exits, and does not wait for this one to end. */
+void ngx_http_gate_end_early(ngx_http_gate_ctx_t *ctx);
+
 
 #endif /* NGX_HTTP_GATE_END_H_INCLUDED */

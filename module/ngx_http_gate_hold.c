@@ -401,6 +401,21 @@ ngx_http_gate_hold_enter(ngx_http_gate_ctx_t *ctx)
 
 
 void
+ngx_http_gate_hold_each(ngx_http_gate_main_conf_t *gmcf,
+    ngx_http_gate_resume_pt handler)
+{
+    ngx_queue_t  *q;
+
+    for (q = ngx_queue_head(&gmcf->hold->running);
+         q != ngx_queue_sentinel(&gmcf->hold->running);
+         q = ngx_queue_next(q))
+    {
+        handler(ngx_queue_data(q, ngx_http_gate_ctx_t, running));
+    }
+}
+
+
+void
 ngx_http_gate_hold_leave(ngx_http_gate_ctx_t *ctx)
 {
     if (!ctx->entered) {

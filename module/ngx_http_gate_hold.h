@@ -36,6 +36,10 @@ ngx_int_t ngx_http_gate_hold_ask(ngx_http_gate_ctx_t *ctx);
 void ngx_http_gate_hold_enter(ngx_http_gate_ctx_t *ctx);
 void ngx_http_gate_hold_leave(ngx_http_gate_ctx_t *ctx);
 
+/* Each that passed and is not over. */
+void ngx_http_gate_hold_each(ngx_http_gate_main_conf_t *gmcf,
+    ngx_http_gate_resume_pt handler);
+
 /* It waits no longer for who is held. */
 void ngx_http_gate_hold_close(ngx_http_gate_ctx_t *ctx);
 

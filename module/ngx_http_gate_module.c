@@ -281,6 +281,11 @@ ngx_http_gate_exit_process(ngx_cycle_t *cycle)
     }
 
     if (gmcf && gmcf->hold) {
+
+        if (gmcf->audit) {
+            ngx_http_gate_hold_each(gmcf, ngx_http_gate_end_early);
+        }
+
         ngx_http_gate_hold_stop(gmcf);
     }
 

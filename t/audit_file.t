@@ -201,6 +201,19 @@ $t->get('/report', %at);
 $nginx->reload(conf());
 is(scalar(events(4)), 4, 'a worker that exits writes what it has');
 
+# nginx is stopped in the middle of a download: what left is told
+
+$client = $t->client(%at);
+$client->send('/big', %at);
+$client->more;
+$nginx->stop('TERM');
+($e) = (events(1))[-1];
+is(brief($e) =~ s/ \d+ (?=alice)/ n /r,
+   'download - 200 n alice@example.jp big /big', 'nginx is stopped: told');
+cmp_ok($e->{'http.response.body.bytes'}, '>=', 10_000, 'what left by then');
+cmp_ok($e->{'http.response.body.bytes'}, '<', 30_000_000, 'and no more');
+$nginx->start(conf());
+
 # a full disk
 
 $nginx->reload(conf('/dev/full'));

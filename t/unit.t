@@ -15,7 +15,8 @@ my $top = "$FindBin::Bin/..";
 my $dir = tempdir(CLEANUP => 1);
 
 my @flags = ('-std=c99', '-O2', '-Wall', '-Wextra', '-Werror',
-             "-I$top/module/policy", "-I$top/module/facts");
+             "-I$top/module/policy", "-I$top/module/facts",
+             "-I$top/module/report");
 
 for my $source (sort glob "$top/t/unit/*.c") {
     my $name = basename($source, '.c');
@@ -34,7 +35,7 @@ for my $source (sort glob "$top/t/unit/*.c") {
 
 # what the road includes of the pure rooms compiles by itself, too
 
-for my $source (sort(glob("$top/module/policy/*.c $top/module/facts/gate_*.c"))) {
+for my $source (sort glob "$top/module/*/gate_*.c") {
     is(run('gcc', @flags, '-c', $source, '-o', "$dir/o"), 0,
        basename($source) . ': is C99') or diag(slurp("$dir/log"));
 }
