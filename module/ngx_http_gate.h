@@ -41,6 +41,7 @@
 #include "ngx_http_gate_ledger.h"
 #include "ngx_http_gate_ledger_holds.h"
 #include "ngx_http_gate_redis.h"
+#include "ngx_http_gate_refusal.h"
 #include "ngx_http_gate_zone.h"
 
 
@@ -157,6 +158,7 @@ typedef struct {
     ngx_uint_t                   stream_line;
     ngx_http_gate_drops_t       *drops;     /* NULL: nobody is dropped */
     ngx_http_gate_hold_t        *hold;      /* this worker's; NULL: no zone */
+    ngx_http_gate_refusal_page_t  *page;    /* if some location has a gate */
     unsigned                     used:1;    /* some location has a gate */
     unsigned                     metrics:1; /* or tells metrics */
     unsigned                     admin:1;   /* or is for administrators */
@@ -298,6 +300,7 @@ struct ngx_http_gate_ctx_s {
     ngx_event_t                  end;       /* posted when it is cut */
     uint64_t                     pace;      /* bytes/s by all holds; 0: none */
     ngx_http_gate_pace_t         before;
+    ngx_uint_t                   uri_changes;   /* left when it was refused */
 
     unsigned                     header_waits:1;
     unsigned                     body_waits:1;

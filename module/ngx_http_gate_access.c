@@ -494,6 +494,10 @@ ngx_http_gate_access_refuse(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         ngx_http_gate_access_deny(r, ctx);
     }
 
+    if (r == r->main) {
+        ctx->first->uri_changes = r->uri_changes;
+    }
+
     if (ctx->verdict.reason == GATE_REASON_QUOTA
         && ctx->verdict.retry
         && ngx_http_gate_access_retry_after(r, ctx->verdict.retry) != NGX_OK)

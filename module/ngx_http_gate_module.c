@@ -11,11 +11,13 @@
 #include "ngx_http_gate_end.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_tell.h"
+#include "ngx_http_gate_page.h"
 #include "ngx_http_gate_variables.h"
 
 
 static ngx_int_t ngx_http_gate_preconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_gate_postconfiguration(ngx_conf_t *cf);
+static ngx_int_t ngx_http_gate_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_gate_init_process(ngx_cycle_t *cycle);
 static void ngx_http_gate_exit_process(ngx_cycle_t *cycle);
 
@@ -133,7 +135,7 @@ ngx_module_t  ngx_http_gate_module = {
     ngx_http_gate_commands,                /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    ngx_http_gate_drop_init,               /* init module */
+    ngx_http_gate_init_module,             /* init module */
     ngx_http_gate_init_process,            /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
@@ -217,7 +219,26 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
 
     ngx_http_gate_meter_init();
 
-    return NGX_OK;
+    gmcf->page = ngx_http_gate_refusal_create(cf);
+
+    return gmcf->page ? NGX_OK : NGX_ERROR;
+}
+
+
+/* all modules have put their filters in place by now */
+
+static ngx_int_t
+ngx_http_gate_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_gate_main_conf_t  *gmcf;
+
+    gmcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_gate_module);
+
+    if (gmcf && gmcf->page) {
+        ngx_http_gate_page_init();
+    }
+
+    return ngx_http_gate_drop_init(cycle);
 }
 
 

@@ -17,6 +17,9 @@ static void ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
 static ngx_int_t ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
     uint64_t borrow, gate_quota_fact_t *facts, uint64_t now);
+static void ngx_http_gate_zone_tell(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_account_t *account, gate_quota_fact_t *facts,
+    ngx_int_t rc, uint64_t now);
 static void ngx_http_gate_zone_draw(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
     uint64_t now);
@@ -261,6 +264,10 @@ ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
         ngx_http_gate_zone_level(cell, account, facts, ngx_current_msec);
     }
 
+    if (account->told || rc != NGX_OK) {
+        ngx_http_gate_zone_tell(cell, account, facts, rc, ngx_current_msec);
+    }
+
     ngx_http_gate_zone_unlock(zone);
 
     return rc;
@@ -323,6 +330,39 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
     }
 
     return rc;
+}
+
+
+/* how each quota stands; what was declined gives back all that it holds */
+
+static void
+ngx_http_gate_zone_tell(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_account_t *account, gate_quota_fact_t *facts,
+    ngx_int_t rc, uint64_t now)
+{
+    ngx_uint_t                    i;
+    gate_credit_t                *credit;
+    gate_standing_t              *standing;
+    const gate_hold_t            *hold;
+    const ngx_http_gate_quota_t  *quota;
+
+    for (i = 0; i < account->kind->nquotas; i++) {
+        quota = &account->kind->quotas[i];
+        credit = ngx_http_gate_zone_credit(cell, quota);
+        hold = &account->holds[i];
+        standing = &facts[i].standing;
+
+        if (account->limits[i] == GATE_UNBOUNDED) {
+            standing->known = 0;
+            continue;
+        }
+
+        gate_lease_standing(credit, &quota->window, now, ngx_time(), standing);
+
+        if (rc != NGX_OK && hold->gen == credit->gen) {
+            standing->used -= ngx_min(hold->n, standing->used);
+        }
+    }
 }
 
 

@@ -87,6 +87,7 @@ typedef struct {
     unsigned                      sure:1;   /* the document is taken */
     unsigned                      entered:1;    /* counted as user of cell */
     unsigned                      low:1;    /* out: time to draw ahead */
+    unsigned                      told:1;   /* how its quotas stand is asked */
 } ngx_http_gate_account_t;
 
 
@@ -236,7 +237,8 @@ void ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
  * NGX_DECLINED: not.  NGX_BUSY: the zone has no room for this account; each
  * fact is GATE_CREDIT_INVALID.  A quota whose limit is GATE_UNBOUNDED is not
  * counted.  One of documents needs nothing if its document is known.  With
- * NGX_OK the usage, unless it is NULL, has a row from then on.
+ * NGX_OK the usage, unless it is NULL, has a row from then on.  How the quotas
+ * stand then is in facts[], too, if the account is told or it was declined.
  */
 ngx_int_t ngx_http_gate_zone_take(ngx_http_gate_zone_t *zone,
     ngx_http_gate_account_t *account, uint64_t borrow,

@@ -243,6 +243,38 @@ gate_lease_grant(gate_credit_t *credit, const gate_grant_t *grant,
 }
 
 
+void
+gate_lease_standing(const gate_credit_t *credit, const gate_window_t *window,
+    uint64_t now, int64_t clock, gate_standing_t *standing)
+{
+    int64_t      least, most;
+    gate_slot_t  slot;
+
+    standing->known = (unsigned) gate_lease_live(credit, now);
+
+    if (!standing->known) {
+        standing->used = 0;
+        standing->reset = 0;
+        return;
+    }
+
+    standing->used = credit->spent;
+
+    if (credit->seen > credit->share) {
+        standing->used += credit->seen - credit->share;
+    }
+
+    gate_window_slot(window, credit->slot, &slot);
+
+    least = (int64_t) ((credit->until - now + 999) / 1000);
+    most = least + (slot.end - slot.start) / 1000 + 1;
+
+    standing->reset = (uint64_t) (slot.end - clock < least ? least
+                                  : slot.end - clock > most ? most
+                                  : slot.end - clock);
+}
+
+
 int
 gate_lease_untold(const gate_credit_t *credit)
 {

@@ -123,6 +123,17 @@ void gate_lease_yield(gate_credit_t *credit);
 void gate_lease_grant(gate_credit_t *credit, const gate_grant_t *grant,
     uint64_t asked);
 
+/*
+ * How the quota stands.  What is held counts as used.  "clock" are epoch
+ * seconds by this host, which may be wrong: the time until there is more is
+ * never less than the ledger said, less the thousandth that
+ * gate_window_until() takes, nor more than that thousandth above.  Not known:
+ * the slot that the ledger told of is over, or it told of none.
+ */
+void gate_lease_standing(const gate_credit_t *credit,
+    const gate_window_t *window, uint64_t now, int64_t clock,
+    gate_standing_t *standing);
+
 /* Is there anything the ledger should be told once this is quiet? */
 int gate_lease_untold(const gate_credit_t *credit);
 

@@ -123,9 +123,20 @@ typedef enum {
 } gate_store_e;
 
 
+/* of a quota, as this host knows it; to be told to its user */
+
+typedef struct {
+    unsigned                 known:1;
+    uint64_t                 used;      /* in the window; of other hosts, what
+                                           they were granted */
+    uint64_t                 reset;     /* seconds until there is more */
+} gate_standing_t;
+
+
 typedef struct {
     gate_credit_e            credit;
     uint64_t                 retry;     /* ms until it may fit, if refused */
+    gate_standing_t          standing;
 } gate_quota_fact_t;
 
 

@@ -72,6 +72,21 @@ gate_window_slot(const gate_window_t *window, int64_t now, gate_slot_t *slot)
 }
 
 
+int64_t
+gate_window_opens(const gate_window_t *window, int64_t at)
+{
+    gate_slot_t  slot;
+
+    if (window->per == GATE_PER_TIME) {
+        return at;
+    }
+
+    gate_window_slot(window, at, &slot);
+
+    return at - slot.start < slot.end - at ? slot.start : slot.end;
+}
+
+
 uint64_t
 gate_window_until(uint64_t asked, uint64_t left)
 {

@@ -34,6 +34,12 @@ void gate_window_slot(const gate_window_t *window, int64_t now,
     gate_slot_t *slot);
 
 /*
+ * The time when a window opens, if that is about "at" by a clock that may be
+ * wrong: of a calendar window the nearest time at which one begins.
+ */
+int64_t gate_window_opens(const gate_window_t *window, int64_t at);
+
+/*
  * When this host must stop spending credit of a slot (ms of its own
  * monotonic clock): "left" ms after "asked", the moment the question left,
  * less a thousandth, for clocks that do not run alike.  Never too late.

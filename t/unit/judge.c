@@ -33,6 +33,19 @@ static gate_facts_t          facts;
 static gate_policy_t         policy;
 
 
+static gate_quota_fact_t
+fact(gate_credit_e credit, uint64_t retry)
+{
+    gate_quota_fact_t  f;
+
+    memset(&f, 0, sizeof(f));
+    f.credit = credit;
+    f.retry = retry;
+
+    return f;
+}
+
+
 static int
 setup(void **state)
 {
@@ -47,8 +60,8 @@ setup(void **state)
 
     (void) state;
 
-    quotas[0] = (gate_quota_fact_t) { GATE_CREDIT_TAKEN, 0 };
-    quotas[1] = (gate_quota_fact_t) { GATE_CREDIT_TAKEN, 0 };
+    quotas[0] = fact(GATE_CREDIT_TAKEN, 0);
+    quotas[1] = fact(GATE_CREDIT_TAKEN, 0);
 
     facts = someone;
     policy = staff;
@@ -901,7 +914,7 @@ one_refused_quota_is_enough(void **state)
 
     (void) state;
 
-    quotas[1] = (gate_quota_fact_t) { GATE_CREDIT_REFUSED, 7000 };
+    quotas[1] = fact(GATE_CREDIT_REFUSED, 7000);
     verdict_is(GATE_DENY, "quota");
 
     verdict = gate_judge(&policy, &facts);
@@ -936,8 +949,8 @@ of_refused_quotas_the_one_that_opens_last_is_told(void **state)
 
     (void) state;
 
-    quotas[0] = (gate_quota_fact_t) { GATE_CREDIT_REFUSED, 5000 };
-    quotas[1] = (gate_quota_fact_t) { GATE_CREDIT_REFUSED, 9000 };
+    quotas[0] = fact(GATE_CREDIT_REFUSED, 5000);
+    quotas[1] = fact(GATE_CREDIT_REFUSED, 9000);
 
     verdict = gate_judge(&policy, &facts);
     assert_int_equal(verdict.quota, 1);

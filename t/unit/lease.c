@@ -959,6 +959,69 @@ bytes_lease_as_configured_and_requests_a_hundredth(void **state)
 }
 
 
+/* the slot of 1000 is that of the hour from 0 to 3600 */
+
+static void
+standing(uint64_t now, int64_t clock, uint64_t used, uint64_t reset)
+{
+    gate_window_t    hour = { GATE_PER_HOUR, 0, 0 };
+    gate_standing_t  s;
+
+    memset(&s, 0xff, sizeof(s));
+    gate_lease_standing(&credit, &hour, now, clock, &s);
+
+    assert_int_equal(s.known, reset > 0);
+    assert_int_equal(s.used, used);
+    assert_int_equal(s.reset, reset);
+}
+
+
+static void
+used_is_what_others_were_granted_and_what_is_spent_here(void **state)
+{
+    (void) state;
+
+    credit.seen = 70;
+    credit.spent = 5;
+    credit.until = 3600 * 1000;
+
+    standing(0, 0, 35, 3600);
+
+    credit.spent = 45;      /* borrowed */
+    standing(0, 0, 75, 3600);
+
+    credit.seen = 10;       /* forgotten: never below what is spent here */
+    standing(0, 0, 45, 3600);
+}
+
+
+static void
+nothing_is_told_of_a_slot_that_is_over_or_none(void **state)
+{
+    (void) state;
+
+    standing(UNTIL - 1, 3599, 0, 1);
+    standing(UNTIL, 3599, 0, 0);
+
+    credit.slot = 0;
+    standing(NOW, 3599, 0, 0);
+}
+
+
+static void
+there_is_more_when_the_slot_ends_by_a_clock_that_is_about_right(void **state)
+{
+    (void) state;
+
+    credit.until = 3596 * 1000;         /* a thousandth less than 3600 s */
+
+    standing(0, 0, 0, 3600);            /* right */
+    standing(0, 2, 0, 3598);            /* 2 s ahead */
+    standing(0, 1800, 0, 3596);         /* wrong: by what Redis said */
+    standing(0, -1800, 0, 3600);        /* 3596 + 3 + 1 */
+}
+
+
 #define test(name)  cmocka_unit_test_setup(name, setup)
 
 
@@ -1004,6 +1067,10 @@ main(void)
         test(a_refusal_counts_what_was_spent_since),
         test(a_grant_ends_a_refusal),
         test(a_refusal_is_not_believed_in_the_next_slot),
+
+        test(used_is_what_others_were_granted_and_what_is_spent_here),
+        test(nothing_is_told_of_a_slot_that_is_over_or_none),
+        test(there_is_more_when_the_slot_ends_by_a_clock_that_is_about_right),
 
         test(idle_is_what_the_share_has_left),
         test(less_than_a_quarter_of_a_lease_is_low),

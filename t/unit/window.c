@@ -469,6 +469,33 @@ the_thousandth_is_at_least_a_millisecond(void **state)
 }
 
 
+static void
+a_calendar_window_opens_when_one_begins_whatever_the_clock(void **state)
+{
+    gate_window_t  day = { GATE_PER_DAY, 0, 9 * HOUR };
+
+    (void) state;
+
+    assert_int_equal(gate_window_opens(&day, at("2026-11-25 15:00:00")),
+                     at("2026-11-25 15:00:00"));
+    assert_int_equal(gate_window_opens(&day, at("2026-11-25 14:59:58")),
+                     at("2026-11-25 15:00:00"));
+    assert_int_equal(gate_window_opens(&day, at("2026-11-25 17:30:00")),
+                     at("2026-11-25 15:00:00"));
+}
+
+
+static void
+a_rolling_window_opens_at_any_time(void **state)
+{
+    gate_window_t  hour = { GATE_PER_TIME, HOUR, 0 };
+
+    (void) state;
+
+    assert_int_equal(gate_window_opens(&hour, 1234567), 1234567);
+}
+
+
 int
 main(void)
 {
@@ -492,6 +519,9 @@ main(void)
         cmocka_unit_test(
             credit_is_spent_a_thousandth_less_long_than_the_slot_lasts),
         cmocka_unit_test(the_thousandth_is_at_least_a_millisecond),
+        cmocka_unit_test(
+            a_calendar_window_opens_when_one_begins_whatever_the_clock),
+        cmocka_unit_test(a_rolling_window_opens_at_any_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@ use Test::More ();
 use Time::HiRes qw(sleep time);
 
 use Test::Gate::Backend;
+use Test::Gate::Browser;
 use Test::Gate::Client;
 use Test::Gate::Countries;
 use Test::Gate::Forged;
@@ -363,6 +364,14 @@ sub backend {
     return $backend;
 }
 
+# A Chromium: Test::Gate::Browser.
+
+sub browser {
+    my ($self) = @_;
+
+    return $self->{browser} //= Test::Gate::Browser->new(test => $self);
+}
+
 # A whole nginx.conf: http and server are what the test adds to it.  %%DIR%%
 # and %%PORT%% are put in by nginx().
 
@@ -694,8 +703,8 @@ sub stop {
 
     return unless $$ == $self->{pid};
 
-    $_ && $_->stop for @{ $self->{nginx} }, @{ $self->{redis} },
-                       @{ $self->{backend} };
+    $_ && $_->stop for $self->{browser}, @{ $self->{nginx} },
+                       @{ $self->{redis} }, @{ $self->{backend} };
 
     for my $pid (splice @{ $self->{dns} // [] }) {
         kill TERM => $pid;

@@ -1,0 +1,675 @@
+/*
+ * Fields are gathered once, as plain text in the language, and escaped where
+ * they are put in.  Numbers are for people in the page, and exact in JSON.
+ */
+
+
+#include "ngx_http_gate_refusal_render.h"
+
+#include "gate_judge.h"
+#include "ngx_http_gate_refusal_texts.h"
+
+
+/* of one field that is made here: an amount, a time */
+#define NGX_HTTP_GATE_REFUSAL_TEXT  192
+
+
+typedef enum {
+    NGX_HTTP_GATE_PART_TEXT = 0,
+    NGX_HTTP_GATE_PART_FIELD,
+    NGX_HTTP_GATE_PART_IF,
+    NGX_HTTP_GATE_PART_END
+} ngx_http_gate_refusal_part_e;
+
+
+typedef struct {
+    ngx_http_gate_refusal_part_e   type;
+    ngx_str_t                      text;
+    size_t                         field;   /* its offset */
+} ngx_http_gate_refusal_part_t;
+
+
+typedef struct {
+    ngx_str_t                      language;
+    ngx_str_t                      title;
+    ngx_str_t                      detail;
+    ngx_str_t                      advice;
+    ngx_str_t                      limit_label;
+    ngx_str_t                      limit;
+    ngx_str_t                      quota;
+    ngx_str_t                      used_label;
+    ngx_str_t                      used;
+    ngx_str_t                      opens_label;
+    ngx_str_t                      opens_iso;   /* RFC 3339 */
+    ngx_str_t                      opens;
+    ngx_str_t                      zone;
+    ngx_str_t                      reference_label;
+    ngx_str_t                      reference;
+} ngx_http_gate_refusal_fields_t;
+
+
+static ngx_int_t ngx_http_gate_refusal_tag(ngx_conf_t *cf,
+    ngx_http_gate_refusal_part_t *part, ngx_str_t *name);
+static ngx_int_t ngx_http_gate_refusal_fields(ngx_pool_t *pool,
+    const ngx_http_gate_refusal_t *refusal, gate_accept_language_e language,
+    ngx_http_gate_refusal_fields_t *fields);
+static u_char *ngx_http_gate_refusal_limit(u_char *p, u_char *last,
+    const ngx_http_gate_refusal_words_t *words,
+    const ngx_http_gate_refusal_t *refusal);
+static u_char *ngx_http_gate_refusal_amount(u_char *p, u_char *last,
+    const ngx_http_gate_refusal_words_t *words, gate_unit_e unit, uint64_t n);
+static u_char *ngx_http_gate_refusal_number(u_char *p, u_char *last,
+    uint64_t n);
+static u_char *ngx_http_gate_refusal_length(u_char *p, u_char *last,
+    const ngx_http_gate_refusal_words_t *words, int64_t seconds);
+static u_char *ngx_http_gate_refusal_put(u_char *p, u_char *last,
+    const char *pattern, const ngx_str_t *amount, const ngx_str_t *length);
+static u_char *ngx_http_gate_refusal_zone(u_char *p, u_char *last,
+    int64_t offset);
+static void ngx_http_gate_refusal_opens(ngx_http_gate_refusal_fields_t *fields,
+    const ngx_http_gate_refusal_t *refusal, u_char *p, u_char *last);
+static size_t ngx_http_gate_refusal_fill(u_char *p,
+    const ngx_http_gate_refusal_page_t *page,
+    ngx_http_gate_refusal_fields_t *fields);
+static const char *ngx_http_gate_refusal_phrase(ngx_uint_t status);
+static u_char *ngx_http_gate_refusal_member(u_char *p, const char *name,
+    const ngx_str_t *value);
+
+
+#define ngx_http_gate_refusal_field(name)                                     \
+    { ngx_string(#name), offsetof(ngx_http_gate_refusal_fields_t, name) }
+
+
+static const struct {
+    ngx_str_t   name;
+    size_t      offset;
+} ngx_http_gate_refusal_names[] = {
+    ngx_http_gate_refusal_field(language),
+    ngx_http_gate_refusal_field(title),
+    ngx_http_gate_refusal_field(detail),
+    ngx_http_gate_refusal_field(advice),
+    ngx_http_gate_refusal_field(limit_label),
+    ngx_http_gate_refusal_field(limit),
+    ngx_http_gate_refusal_field(quota),
+    ngx_http_gate_refusal_field(used_label),
+    ngx_http_gate_refusal_field(used),
+    ngx_http_gate_refusal_field(opens_label),
+    ngx_http_gate_refusal_field(opens_iso),
+    ngx_http_gate_refusal_field(opens),
+    ngx_http_gate_refusal_field(zone),
+    ngx_http_gate_refusal_field(reference_label),
+    ngx_http_gate_refusal_field(reference)
+};
+
+
+ngx_int_t
+ngx_http_gate_refusal_read(ngx_conf_t *cf, ngx_http_gate_refusal_page_t *page,
+    ngx_str_t *html)
+{
+    u_char                        *p, *last, *tag, *end;
+    ngx_str_t                      name;
+    ngx_http_gate_refusal_part_t  *part;
+
+    if (ngx_array_init(&page->parts, cf->pool, 64,
+                       sizeof(ngx_http_gate_refusal_part_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    p = html->data;
+    last = html->data + html->len;
+
+    while (p < last) {
+
+        part = ngx_array_push(&page->parts);
+        if (part == NULL) {
+            return NGX_ERROR;
+        }
+
+        tag = ngx_strnstr(p, "{{", last - p);
+        end = tag ? ngx_strnstr(tag, "}}", last - tag) : NULL;
+
+        if (tag != p) {
+            part->type = NGX_HTTP_GATE_PART_TEXT;
+            part->text.data = p;
+            part->text.len = (end ? tag : last) - p;
+            p += part->text.len;
+            continue;
+        }
+
+        if (end == NULL) {
+            ngx_log_error(NGX_LOG_ALERT, cf->log, 0,
+                          "gate: unclosed \"{{\" in refusal.html");
+            return NGX_ERROR;
+        }
+
+        name.data = tag + 2;
+        name.len = end - name.data;
+
+        if (ngx_http_gate_refusal_tag(cf, part, &name) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        p = end + 2;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_gate_refusal_tag(ngx_conf_t *cf, ngx_http_gate_refusal_part_t *part,
+    ngx_str_t *name)
+{
+    ngx_uint_t  i;
+
+    if (name->len == 1 && name->data[0] == '/') {
+        part->type = NGX_HTTP_GATE_PART_END;
+        return NGX_OK;
+    }
+
+    part->type = NGX_HTTP_GATE_PART_FIELD;
+
+    if (name->len && name->data[0] == '?') {
+        part->type = NGX_HTTP_GATE_PART_IF;
+        name->data++;
+        name->len--;
+    }
+
+    for (i = 0; i < sizeof(ngx_http_gate_refusal_names)
+                    / sizeof(ngx_http_gate_refusal_names[0]); i++)
+    {
+        if (ngx_http_gate_refusal_names[i].name.len == name->len
+            && ngx_strncmp(ngx_http_gate_refusal_names[i].name.data,
+                           name->data, name->len)
+               == 0)
+        {
+            part->field = ngx_http_gate_refusal_names[i].offset;
+            return NGX_OK;
+        }
+    }
+
+    ngx_log_error(NGX_LOG_ALERT, cf->log, 0,
+                  "gate: unknown field \"%V\" in refusal.html", name);
+
+    return NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_gate_refusal_html(ngx_pool_t *pool,
+    const ngx_http_gate_refusal_page_t *page,
+    const ngx_http_gate_refusal_t *refusal, gate_accept_language_e language,
+    ngx_str_t *body)
+{
+    ngx_http_gate_refusal_fields_t  fields;
+
+    if (ngx_http_gate_refusal_fields(pool, refusal, language, &fields)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    body->len = ngx_http_gate_refusal_fill(NULL, page, &fields);
+
+    body->data = ngx_pnalloc(pool, body->len);
+    if (body->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    (void) ngx_http_gate_refusal_fill(body->data, page, &fields);
+
+    return NGX_OK;
+}
+
+
+/* returns the length; p NULL: nothing is written */
+
+static size_t
+ngx_http_gate_refusal_fill(u_char *p, const ngx_http_gate_refusal_page_t *page,
+    ngx_http_gate_refusal_fields_t *fields)
+{
+    size_t                         n;
+    ngx_str_t                     *field, none;
+    ngx_uint_t                     i, skipped;
+    ngx_http_gate_refusal_part_t  *parts;
+
+    ngx_str_null(&none);
+
+    n = 0;
+    skipped = 0;
+    parts = page->parts.elts;
+
+    for (i = 0; i < page->parts.nelts; i++) {
+
+        field = &none;
+
+        if (parts[i].type == NGX_HTTP_GATE_PART_FIELD
+            || parts[i].type == NGX_HTTP_GATE_PART_IF)
+        {
+            field = (ngx_str_t *) ((char *) fields + parts[i].field);
+        }
+
+        if (parts[i].type == NGX_HTTP_GATE_PART_IF) {
+            skipped += skipped || field->len == 0;
+            continue;
+        }
+
+        if (parts[i].type == NGX_HTTP_GATE_PART_END) {
+            skipped -= skipped > 0;
+            continue;
+        }
+
+        if (skipped) {
+            continue;
+        }
+
+        if (parts[i].type == NGX_HTTP_GATE_PART_TEXT) {
+
+            if (p) {
+                ngx_memcpy(p + n, parts[i].text.data, parts[i].text.len);
+            }
+
+            n += parts[i].text.len;
+            continue;
+        }
+
+        if (p) {
+            (void) ngx_escape_html(p + n, field->data, field->len);
+        }
+
+        n += field->len + ngx_escape_html(NULL, field->data, field->len);
+    }
+
+    return n;
+}
+
+
+static ngx_int_t
+ngx_http_gate_refusal_fields(ngx_pool_t *pool,
+    const ngx_http_gate_refusal_t *refusal, gate_accept_language_e language,
+    ngx_http_gate_refusal_fields_t *fields)
+{
+    u_char                               *p;
+    const ngx_http_gate_refusal_text_t   *text;
+    const ngx_http_gate_refusal_words_t  *words;
+
+    ngx_memzero(fields, sizeof(ngx_http_gate_refusal_fields_t));
+
+    text = ngx_http_gate_refusal_text(refusal->reason, language);
+    words = ngx_http_gate_refusal_words(language);
+
+#define ngx_http_gate_refusal_set(field, value)                               \
+    fields->field.data = (u_char *) (value);                                  \
+    fields->field.len = ngx_strlen(value)
+
+    ngx_http_gate_refusal_set(language, words->tag);
+    ngx_http_gate_refusal_set(title, text->title);
+    ngx_http_gate_refusal_set(detail, text->detail);
+    ngx_http_gate_refusal_set(advice, text->advice);
+    ngx_http_gate_refusal_set(limit_label, words->limit);
+    ngx_http_gate_refusal_set(used_label, words->used);
+    ngx_http_gate_refusal_set(opens_label, words->opens);
+    ngx_http_gate_refusal_set(reference_label, words->reference);
+
+    fields->reference = refusal->reference;
+
+    if (refusal->quota == NULL) {
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(pool, 3 * NGX_HTTP_GATE_REFUSAL_TEXT);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    fields->quota = refusal->quota->name;
+
+    fields->limit.data = p;
+    fields->limit.len = ngx_http_gate_refusal_limit(p,
+                            p + NGX_HTTP_GATE_REFUSAL_TEXT, words, refusal)
+                        - p;
+
+    p += NGX_HTTP_GATE_REFUSAL_TEXT;
+
+    if (refusal->standing.known) {
+        fields->used.data = p;
+        fields->used.len = ngx_http_gate_refusal_amount(p,
+                               p + NGX_HTTP_GATE_REFUSAL_TEXT, words,
+                               refusal->quota->unit, refusal->standing.used)
+                           - p;
+    }
+
+    p += NGX_HTTP_GATE_REFUSAL_TEXT;
+
+    if (refusal->opens) {
+        ngx_http_gate_refusal_opens(fields, refusal, p,
+                                    p + NGX_HTTP_GATE_REFUSAL_TEXT);
+    }
+
+    return NGX_OK;
+}
+
+
+/* "2 GB per day", "3,000 requests within 1 hour" */
+
+static u_char *
+ngx_http_gate_refusal_limit(u_char *p, u_char *last,
+    const ngx_http_gate_refusal_words_t *words,
+    const ngx_http_gate_refusal_t *refusal)
+{
+    u_char     amount[NGX_HTTP_GATE_REFUSAL_TEXT / 3];
+    u_char     length[NGX_HTTP_GATE_REFUSAL_TEXT / 3];
+    ngx_str_t  texts[2];
+
+    texts[0].data = amount;
+    texts[0].len = ngx_http_gate_refusal_amount(amount,
+                                                amount + sizeof(amount), words,
+                                                refusal->quota->unit,
+                                                refusal->limit)
+                   - amount;
+
+    texts[1].data = length;
+    texts[1].len = ngx_http_gate_refusal_length(length,
+                                          length + sizeof(length), words,
+                                          refusal->quota->window.length)
+                   - length;
+
+    return ngx_http_gate_refusal_put(p, last,
+                                 words->pers[refusal->quota->window.per],
+                                 &texts[0], &texts[1]);
+}
+
+
+/* bytes as "1.9 GB", cut off and not rounded; what is counted with its word */
+
+static u_char *
+ngx_http_gate_refusal_amount(u_char *p, u_char *last,
+    const ngx_http_gate_refusal_words_t *words, gate_unit_e unit, uint64_t n)
+{
+    u_char       number[NGX_HTTP_GATE_REFUSAL_TEXT / 6];
+    uint64_t     tenths;
+    ngx_str_t    text;
+    ngx_uint_t   i;
+
+    static const char *const  sizes[] = { "KB", "MB", "GB", "TB" };
+
+    if (unit == GATE_BYTES && n >= 1024) {
+
+        for (i = 0; i < 3 && n >= 1024 * 1024; i++) {
+            n /= 1024;
+        }
+
+        tenths = n % 1024 * 10 / 1024;
+
+        p = ngx_http_gate_refusal_number(p, last, n / 1024);
+
+        return tenths ? ngx_slprintf(p, last, ".%uL %s", tenths, sizes[i])
+                      : ngx_slprintf(p, last, " %s", sizes[i]);
+    }
+
+    text.data = number;
+    text.len = ngx_http_gate_refusal_number(number, number + sizeof(number), n)
+               - number;
+
+    return ngx_http_gate_refusal_put(p, last, n == 1 ? words->unit[unit]
+                                                     : words->units[unit],
+                                     &text, NULL);
+}
+
+
+/* with commas: "3,000" */
+
+static u_char *
+ngx_http_gate_refusal_number(u_char *p, u_char *last, uint64_t n)
+{
+    size_t   i, len;
+    u_char   digits[NGX_INT64_LEN], *end;
+
+    end = ngx_sprintf(digits, "%uL", n);
+    len = end - digits;
+
+    for (i = 0; i < len && last - p > 1; i++) {
+
+        if (i && (len - i) % 3 == 0) {
+            *p++ = ',';
+        }
+
+        *p++ = digits[i];
+    }
+
+    return p;
+}
+
+
+/* in the largest unit that goes into it */
+
+static u_char *
+ngx_http_gate_refusal_length(u_char *p, u_char *last,
+    const ngx_http_gate_refusal_words_t *words, int64_t seconds)
+{
+    u_char      number[NGX_HTTP_GATE_REFUSAL_TEXT / 6];
+    uint64_t    n;
+    ngx_str_t   text;
+    ngx_uint_t  i;
+
+    static const uint64_t  units[] = { 86400, 3600, 60, 1 };
+
+    n = (uint64_t) seconds;
+
+    for (i = 0; i < 3 && (n < units[i] || n % units[i]); i++) { /* void */ }
+
+    n /= units[i];
+
+    text.data = number;
+    text.len = ngx_http_gate_refusal_number(number, number + sizeof(number), n)
+               - number;
+
+    return ngx_http_gate_refusal_put(p, last, n == 1 ? words->time[i]
+                                                     : words->times[i],
+                                     &text, NULL);
+}
+
+
+static u_char *
+ngx_http_gate_refusal_put(u_char *p, u_char *last, const char *pattern,
+    const ngx_str_t *amount, const ngx_str_t *length)
+{
+    for ( /* void */ ; *pattern && p < last; pattern++) {
+
+        switch (*pattern) {
+
+        case '@':
+            p = ngx_slprintf(p, last, "%V", amount);
+            break;
+
+        case '#':
+            p = ngx_slprintf(p, last, "%V", length);
+            break;
+
+        default:
+            *p++ = (u_char) *pattern;
+        }
+    }
+
+    return p;
+}
+
+
+/* RFC 3339, and for people without "T", to the next whole minute */
+
+static void
+ngx_http_gate_refusal_opens(ngx_http_gate_refusal_fields_t *fields,
+    const ngx_http_gate_refusal_t *refusal, u_char *p, u_char *last)
+{
+    int64_t   local;
+    ngx_tm_t  tm;
+
+    local = refusal->opens + refusal->offset;
+
+    ngx_gmtime((time_t) local, &tm);
+
+    fields->opens_iso.data = p;
+    p = ngx_slprintf(p, last, "%04d-%02d-%02dT%02d:%02d:%02d", tm.ngx_tm_year,
+                     tm.ngx_tm_mon, tm.ngx_tm_mday, tm.ngx_tm_hour,
+                     tm.ngx_tm_min, tm.ngx_tm_sec);
+    p = ngx_http_gate_refusal_zone(p, last, refusal->offset);
+    fields->opens_iso.len = p - fields->opens_iso.data;
+
+    ngx_gmtime((time_t) (local + 59), &tm);
+
+    fields->opens.data = p;
+    p = ngx_slprintf(p, last, "%04d-%02d-%02d %02d:%02d", tm.ngx_tm_year,
+                     tm.ngx_tm_mon, tm.ngx_tm_mday, tm.ngx_tm_hour,
+                     tm.ngx_tm_min);
+    fields->opens.len = p - fields->opens.data;
+
+    fields->zone.data = p;
+    p = ngx_slprintf(p, last, "(UTC");
+    p = ngx_http_gate_refusal_zone(p, last, refusal->offset);
+    p = ngx_slprintf(p, last, ")");
+    fields->zone.len = p - fields->zone.data;
+}
+
+
+static u_char *
+ngx_http_gate_refusal_zone(u_char *p, u_char *last, int64_t offset)
+{
+    int64_t  minutes;
+
+    minutes = (offset < 0 ? -offset : offset) / 60;
+
+    return ngx_slprintf(p, last, "%s%02L:%02L", offset < 0 ? "-" : "+",
+                        minutes / 60, minutes % 60);
+}
+
+
+/* RFC 9457; of quotas the type is draft-ietf-httpapi-ratelimit-headers' */
+
+ngx_int_t
+ngx_http_gate_refusal_json(ngx_pool_t *pool,
+    const ngx_http_gate_refusal_t *refusal, gate_accept_language_e language,
+    ngx_str_t *body)
+{
+    size_t                           size;
+    u_char                          *p;
+    ngx_str_t                        type, title, reason;
+    const char                      *phrase;
+    ngx_http_gate_refusal_fields_t   fields;
+
+    static const char *const  units[] = { "bytes", "requests", "documents" };
+
+    if (ngx_http_gate_refusal_fields(pool, refusal, language, &fields)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_str_set(&type, "about:blank");
+    phrase = ngx_http_gate_refusal_phrase(refusal->status);
+    title = fields.title;
+
+    if (refusal->quota) {
+        ngx_str_set(&type, "https://iana.org/assignments/http-problem-types"
+                           "#quota-exceeded");
+
+    } else if (*phrase) {
+
+        /* RFC 9457 4.2.1: that of the status, if the type says no more */
+
+        title.data = (u_char *) phrase;
+        title.len = ngx_strlen(phrase);
+    }
+
+    reason.data = (u_char *) gate_reason_name(refusal->reason);
+    reason.len = ngx_strlen(reason.data);
+
+    size = 1024 + 6 * (title.len + fields.detail.len + fields.advice.len
+                       + 2 * fields.quota.len + fields.reference.len);
+
+    p = ngx_pnalloc(pool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    body->data = p;
+
+    *p++ = '{';
+    p = ngx_http_gate_refusal_member(p, "type", &type);
+    p = ngx_http_gate_refusal_member(p, "title", &title);
+    p = ngx_sprintf(p, "\"status\":%ui,\"detail\":\"", refusal->status);
+    p = (u_char *) ngx_escape_json(p, fields.detail.data, fields.detail.len);
+    p = ngx_sprintf(p, language == GATE_ACCEPT_ENGLISH ? " " : "");
+    p = (u_char *) ngx_escape_json(p, fields.advice.data, fields.advice.len);
+    p = ngx_sprintf(p, "\",");
+    p = ngx_http_gate_refusal_member(p, "reason", &reason);
+
+    if (refusal->quota) {
+        p = ngx_sprintf(p, "\"violated-policies\":[\"%V\"],", &fields.quota);
+        p = ngx_http_gate_refusal_member(p, "quota", &fields.quota);
+        p = ngx_sprintf(p, "\"unit\":\"%s\",\"limit\":%uL,",
+                        units[refusal->quota->unit], refusal->limit);
+
+        if (refusal->standing.known) {
+            p = ngx_sprintf(p, "\"used\":%uL,", refusal->standing.used);
+        }
+
+        if (refusal->opens) {
+            p = ngx_http_gate_refusal_member(p, "opens", &fields.opens_iso);
+        }
+    }
+
+    p = ngx_http_gate_refusal_member(p, "reference", &fields.reference);
+    p[-1] = '}';
+    *p++ = '\n';
+
+    body->len = p - body->data;
+
+    return NGX_OK;
+}
+
+
+/* with a comma behind it */
+
+static u_char *
+ngx_http_gate_refusal_member(u_char *p, const char *name,
+    const ngx_str_t *value)
+{
+    p = ngx_sprintf(p, "\"%s\":\"", name);
+    p = (u_char *) ngx_escape_json(p, value->data, value->len);
+
+    return ngx_sprintf(p, "\",");
+}
+
+
+/* RFC 9110 15, of the statuses that are likely; of others the title tells */
+
+static const char *
+ngx_http_gate_refusal_phrase(ngx_uint_t status)
+{
+    ngx_uint_t  i;
+
+    static const struct {
+        ngx_uint_t   status;
+        const char  *phrase;
+    } phrases[] = {
+        { 400, "Bad Request" },
+        { 401, "Unauthorized" },
+        { 403, "Forbidden" },
+        { 404, "Not Found" },
+        { 410, "Gone" },
+        { 429, "Too Many Requests" },
+        { 451, "Unavailable For Legal Reasons" },
+        { 500, "Internal Server Error" },
+        { 503, "Service Unavailable" }
+    };
+
+    for (i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+        if (phrases[i].status == status) {
+            return phrases[i].phrase;
+        }
+    }
+
+    return "";
+}

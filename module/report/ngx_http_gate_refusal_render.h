@@ -1,0 +1,36 @@
+/*
+ * A refusal as text: HTML by the template that stands in refusal.html, or JSON.
+ */
+
+
+#ifndef NGX_HTTP_GATE_REFUSAL_RENDER_H_INCLUDED
+#define NGX_HTTP_GATE_REFUSAL_RENDER_H_INCLUDED
+
+
+#include "ngx_http_gate_refusal.h"
+
+
+struct ngx_http_gate_refusal_page_s {
+    ngx_array_t    parts;   /* of ngx_http_gate_refusal_part_t */
+    ngx_str_t      csp;     /* Content-Security-Policy of the page */
+};
+
+
+/*
+ * Reads the template: "{{name}}" is a field, from "{{?name}}" to "{{/}}" is
+ * left out if the field is empty.  NGX_ERROR: no memory, or logged.
+ */
+ngx_int_t ngx_http_gate_refusal_read(ngx_conf_t *cf,
+    ngx_http_gate_refusal_page_t *page, ngx_str_t *html);
+
+/* Write a refusal to *body.  NGX_ERROR: no memory. */
+ngx_int_t ngx_http_gate_refusal_html(ngx_pool_t *pool,
+    const ngx_http_gate_refusal_page_t *page,
+    const ngx_http_gate_refusal_t *refusal, gate_accept_language_e language,
+    ngx_str_t *body);
+ngx_int_t ngx_http_gate_refusal_json(ngx_pool_t *pool,
+    const ngx_http_gate_refusal_t *refusal, gate_accept_language_e language,
+    ngx_str_t *body);
+
+
+#endif /* NGX_HTTP_GATE_REFUSAL_RENDER_H_INCLUDED */
