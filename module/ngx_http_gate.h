@@ -164,6 +164,7 @@ typedef struct {
     unsigned                     admin:1;   /* or is for administrators */
     unsigned                     dropping:1;    /* some server drops */
     unsigned                     usage:1;   /* some policy has any, kept */
+    unsigned                     ratelimit:1;   /* its variable is asked for */
 } ngx_http_gate_main_conf_t;
 
 
@@ -190,6 +191,7 @@ typedef struct {
     ngx_uint_t                   log_level;
     ngx_array_t                 *audit;     /* of ngx_http_gate_audit_line_t,
                                                NULL: none */
+    ngx_flag_t                   ratelimit;     /* "gate_ratelimit_headers" */
     unsigned                     admin:1;
     unsigned                     admin_write:1;
 } ngx_http_gate_loc_conf_t;

@@ -159,6 +159,7 @@ ngx_http_gate_conf_create_loc(ngx_conf_t *cf)
     glcf->policy = NGX_CONF_UNSET_PTR;
     glcf->dry_run = NGX_CONF_UNSET;
     glcf->log_level = NGX_CONF_UNSET_UINT;
+    glcf->ratelimit = NGX_CONF_UNSET;
 
     return glcf;
 }
@@ -176,6 +177,7 @@ ngx_http_gate_conf_merge_loc(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_value(conf->dry_run, prev->dry_run, 0);
     ngx_conf_merge_uint_value(conf->log_level, prev->log_level,
                               NGX_LOG_NOTICE);
+    ngx_conf_merge_value(conf->ratelimit, prev->ratelimit, 0);
 
     if (conf->audit == NULL) {
         conf->audit = prev->audit;

@@ -13,6 +13,7 @@
 #include "ngx_http_gate_hold.h"
 #include "ngx_http_gate_last.h"
 #include "ngx_http_gate_quota.h"
+#include "ngx_http_gate_ratelimit.h"
 #include "ngx_http_gate_tally.h"
 
 
@@ -28,6 +29,7 @@ static ngx_int_t ngx_http_gate_meter_upgrade(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_meter_header(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_meter_send(ngx_http_request_t *r);
 static ngx_int_t ngx_http_gate_meter_refuse(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_clear(ngx_http_request_t *r,
@@ -121,14 +123,14 @@ ngx_http_gate_header_filter(ngx_http_request_t *r)
     }
 
     if (ctx == NULL || !ctx->judged || ctx->denied) {
-        return ngx_http_next_header_filter(r);
+        return ngx_http_gate_meter_send(r);
     }
 
     ctx->metered = !ngx_http_gate_meter_bodyless(r);
     ctx->upgraded = r->headers_out.status == NGX_HTTP_SWITCHING_PROTOCOLS;
 
     if (!ctx->policy->bytes || ctx->accounts == NULL) {
-        return ngx_http_next_header_filter(r);
+        return ngx_http_gate_meter_send(r);
     }
 
     if (!ctx->metered) {
@@ -179,7 +181,7 @@ ngx_http_gate_meter_upgrade(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ngx_http_gate_loc_conf_t  *glcf;
 
     if (!ctx->upgraded) {
-        return ngx_http_next_header_filter(r);
+        return ngx_http_gate_meter_send(r);
     }
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
@@ -214,6 +216,23 @@ ngx_http_gate_meter_header(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         && (!r->limit_rate_set || r->limit_rate > ctx->policy->rate))
     {
         ngx_http_gate_meter_slow(r, ctx);
+    }
+
+    return ngx_http_gate_meter_send(r);
+}
+
+
+static ngx_int_t
+ngx_http_gate_meter_send(ngx_http_request_t *r)
+{
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    if (glcf->ratelimit && glcf->policy && r == r->main
+        && ngx_http_gate_ratelimit_send(r) != NGX_OK)
+    {
+        return NGX_ERROR;
     }
 
     return ngx_http_next_header_filter(r);

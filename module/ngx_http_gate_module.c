@@ -12,6 +12,7 @@
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_tell.h"
 #include "ngx_http_gate_page.h"
+#include "ngx_http_gate_ratelimit.h"
 #include "ngx_http_gate_variables.h"
 
 
@@ -59,6 +60,13 @@ static ngx_command_t  ngx_http_gate_commands[] = {
       ngx_http_gate_conf_audit,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("gate_ratelimit_headers"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_gate_loc_conf_t, ratelimit),
       NULL },
 
     { ngx_string("gate_drop_country"),
@@ -218,6 +226,8 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
     *h = ngx_http_gate_end_handler;
 
     ngx_http_gate_meter_init();
+
+    gmcf->ratelimit = ngx_http_gate_ratelimit_asked(cf);
 
     gmcf->page = ngx_http_gate_refusal_create(cf);
 

@@ -35,11 +35,12 @@ static void ngx_http_gate_quota_waiter(void *data, ngx_int_t rc);
 ngx_int_t
 ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx)
 {
-    ngx_str_t                 key;
-    ngx_uint_t                i;
-    ngx_pool_t               *pool;
-    ngx_http_gate_group_t    *group;
-    ngx_http_gate_policy_t   *policy;
+    ngx_str_t                  key;
+    ngx_uint_t                 i;
+    ngx_pool_t                *pool;
+    ngx_http_gate_group_t     *group;
+    ngx_http_gate_policy_t    *policy;
+    ngx_http_gate_loc_conf_t  *glcf;
 
     policy = ctx->policy;
     pool = ctx->request->pool;
@@ -58,9 +59,13 @@ ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx)
         return NGX_ERROR;
     }
 
+    glcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_gate_module);
+
     for (i = 0; i < policy->ngroups; i++) {
         group = &policy->groups[i];
         key = ctx->user;
+
+        ctx->accounts[i].told = glcf->ratelimit || ctx->main->ratelimit;
 
         if (group->key
             && ngx_http_complex_value(ctx->request, group->key, &key)

@@ -11,6 +11,7 @@
 #include "ngx_http_gate_last.h"
 #include "ngx_http_gate_peer.h"
 #include "ngx_http_gate_quota.h"
+#include "ngx_http_gate_ratelimit.h"
 
 
 static ngx_int_t ngx_http_gate_variable_verdict(ngx_http_request_t *r,
@@ -30,6 +31,8 @@ static ngx_int_t ngx_http_gate_variable_user(ngx_http_request_t *r,
 static ngx_int_t ngx_http_gate_variable_project(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_event(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_gate_variable_ratelimit(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_gate_variable_place(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -73,6 +76,13 @@ static ngx_http_variable_t  ngx_http_gate_vars[] = {
 
     { ngx_string("gate_event"), NULL, ngx_http_gate_variable_event,
       0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_ratelimit"), NULL, ngx_http_gate_variable_ratelimit,
+      0, NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("gate_ratelimit_policy"), NULL,
+      ngx_http_gate_variable_ratelimit,
+      1, NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("gate_country"), NULL, ngx_http_gate_variable_place,
       GATE_PLACE_COUNTRY, NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -361,6 +371,21 @@ ngx_http_gate_variable_event(ngx_http_request_t *r,
 
     return ngx_http_gate_variable_set(v, id->data,
                                       id->not_found ? 0 : id->len);
+}
+
+
+static ngx_int_t
+ngx_http_gate_variable_ratelimit(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_int_t  rc;
+    ngx_str_t  value;
+
+    rc = data ? ngx_http_gate_ratelimit_policy(r, &value)
+              : ngx_http_gate_ratelimit(r, &value);
+
+    return rc == NGX_OK ? ngx_http_gate_variable_set(v, value.data, value.len)
+                        : NGX_ERROR;
 }
 
 

@@ -177,7 +177,8 @@ accepted(http => "gate_audit file a.json;\ngate_audit file b.json;\n"
 
 accepted(http => $_)
     for 'gate_zone 64k;', 'gate_zone 1M;', 'gate_zone 256m;',
-        'gate_dry_run on;', 'gate_log_level info;', 'gate_log_level notice;',
+        'gate_dry_run on;', 'gate_ratelimit_headers on;',
+        'gate_ratelimit_headers off;', 'gate_log_level info;', 'gate_log_level notice;',
         'gate_log_level warn;', 'gate_log_level error;', 'gate staff;',
         'gate off;', 'gate_geoip more.mmdb;', 'gate_policy empty { }',
         'gate_policy abcdefghijklmnopqrst { }', 'gate_policy 業務 { }',
@@ -186,6 +187,8 @@ accepted(http => $_)
 accepted(server => $_)
     for 'gate staff;', 'gate off;', 'gate "other";',
         "gate_dry_run on;\nlocation /a { gate_dry_run off; }",
+        "gate_ratelimit_headers on;\n"
+        . 'location /a { gate_ratelimit_headers off; }',
         "gate_log_level error;\nlocation /a { gate_log_level info; }",
         "location /a {\ngate off;\nlocation /a/b { gate staff; }\n}",
         'gate_drop_country KP;', "gate_drop_country kp RU;\ngate russia;",

@@ -85,7 +85,8 @@ my @faults = (
             connect_timeout timeout)),
     (map { ([ http => "$_;", qq(invalid number of arguments in "$_") ],
             [ http => "$_ 1 2;", qq(invalid number of arguments in "$_") ]) }
-         qw(gate gate_dry_run gate_log_level gate_zone)),
+         qw(gate gate_dry_run gate_log_level gate_ratelimit_headers
+            gate_zone)),
     [ http => 'gate_geoip;', 'invalid number of arguments in "gate_geoip"' ],
     [ http => 'gate_geoip 1 2 3;',
       'invalid number of arguments in "gate_geoip"' ],
@@ -112,7 +113,8 @@ my @faults = (
          'connect_timeout 1s', 'timeout 1s'),
     (map { [ http => "$_;\n$_; # here", '"' . (split ' ')[0]
                                             . '" directive is duplicate' ] }
-         'gate_dry_run on', 'gate_log_level warn'),
+         'gate_dry_run on', 'gate_log_level warn',
+         'gate_ratelimit_headers on'),
     (map { [ http => "$_;\n$_; # here", '"' . (split ' ')[0]
                                             . '" directive is duplicate' ] }
          'gate staff', 'gate_zone 1m'),
@@ -507,6 +509,7 @@ my @faults = (
 
     [ http => 'gate_dry_run perhaps;', 'invalid value "perhaps"' ],
     [ http => 'gate_log_level silly;', 'invalid value "silly"' ],
+    [ http => 'gate_ratelimit_headers draft;', 'invalid value "draft"' ],
     (map { [ http => "gate_zone $_;",
              qq(invalid size "$_" of "gate_zone") ] }
          qw(-1 -16m off 16x 99999999999999999999)),
