@@ -207,7 +207,7 @@ my $redis = $t->redis(port => $port);
 
 $redis->command(qw(ACL SETUSER gate on >secret ~work:* +auth +select
                    +client|setname +eval +evalsha +time +info +hgetall +hmget
-                   +hset +hdel +expireat));
+                   +hset +hlen +hdel +expireat));
 
 $t->nginx($t->conf(http => <<"END", server => <<'END2') =~ s/^\}\n\z/<<END3/mer);
     gate_geoip  more.mmdb;

@@ -639,12 +639,11 @@ ngx_http_gate_holding_complain(ngx_http_gate_ledger_t *ledger)
     holding = &ledger->holding;
 
     if ((holding->bad == 0 && holding->most == 0)
-        || holding->said == holding->edition.version + 1)
+        || !ngx_http_gate_zone_holds_say(ledger->zone,
+                                         holding->edition.version))
     {
         return;
     }
-
-    holding->said = holding->edition.version + 1;
 
     if (holding->bad) {
         ngx_log_error(NGX_LOG_ERR, ledger->log, 0,

@@ -42,7 +42,6 @@ typedef struct {
     ngx_uint_t                    number;   /* that were */
     ngx_uint_t                    bad;      /* that are no holds */
     ngx_uint_t                    most;     /* for which there is no room */
-    uint64_t                      said;     /* of which version that was */
     ngx_http_gate_edition_t       edition;
     ngx_http_gate_edition_t       known;
 } ngx_http_gate_holding_t;

@@ -41,6 +41,8 @@ typedef struct {
     ngx_atomic_t             clock;     /* Redis' ms, less ours */
     ngx_atomic_t             number;    /* that are in force */
     ngx_atomic_t             version;   /* to be told: the edition's */
+    ngx_atomic_t             said;      /* of which version, and 1: what is
+                                           wrong with it */
     ngx_atomic_t             listener;  /* pid of who listens to Redis */
     ngx_atomic_t             listened;  /* ms, when it said so last */
     ngx_uint_t               current;

@@ -346,6 +346,10 @@ void ngx_http_gate_zone_holds_count(ngx_http_gate_zone_t *zone, ngx_uint_t n);
 void ngx_http_gate_zone_holds_told(const ngx_http_gate_zone_t *zone,
     ngx_uint_t *number, uint64_t *version);
 
+/* True once for a version: what is wrong with it is to be told. */
+ngx_uint_t ngx_http_gate_zone_holds_say(ngx_http_gate_zone_t *zone,
+    uint64_t version);
+
 /*
  * Is this worker the one of its host that listens to Redis?  It is as long as
  * it says so every so many ms, or until it will no more; then another one.

@@ -176,6 +176,21 @@ ngx_http_gate_zone_holds_told(const ngx_http_gate_zone_t *zone,
 
 
 ngx_uint_t
+ngx_http_gate_zone_holds_say(ngx_http_gate_zone_t *zone, uint64_t version)
+{
+    ngx_atomic_uint_t          said;
+    ngx_http_gate_register_t  *holds;
+
+    holds = &zone->cells->holds;
+    said = holds->said;
+
+    return said != (ngx_atomic_uint_t) version + 1
+           && ngx_atomic_cmp_set(&holds->said, said,
+                                 (ngx_atomic_uint_t) version + 1);
+}
+
+
+ngx_uint_t
 ngx_http_gate_zone_listens(ngx_http_gate_zone_t *zone, ngx_msec_t every)
 {
     ngx_atomic_uint_t          listener;
