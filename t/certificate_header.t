@@ -146,6 +146,15 @@ for ([ '/far/', {}, 'who is not trusted' ],
 is(asked('/local/', ":$base64{alice}:", 'X-Forwarded-For' => '192.0.2.77'),
    '200 alice@example.jp', 'a balancer tells its client\'s address, too');
 
+for ([ '/local/', '200 alice@example.jp' ], [ '/far/', '403 nobody' ]) {
+    my ($path, $expected) = @$_;
+
+    $r = $t->curl("${path}document", from => '192.0.2.1',
+                  options => [ '-H', "Client-Cert: :$base64{alice}:" ]);
+    is("$r->{version} $r->{status} $r->{headers}{user}", "2 $expected",
+       "HTTP/2: $path");
+}
+
 ok($nginx->said(qr/\[warn\].*gate: a certificate header of who is not among/),
    'a warning says so');
 
