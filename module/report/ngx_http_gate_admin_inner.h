@@ -69,8 +69,8 @@ ngx_int_t ngx_http_gate_admin_ask(ngx_http_gate_admin_ctx_t *ctx,
 
 /*
  * Makes a change: rc is what the ledger returned, which was given
- * _order_handler() with _order_data().  Returns what to return; done() is called
- * when it is done, also at once, but not if Redis does not answer.
+ * _order_handler() with _order_data().  Returns what to return; done() is
+ * called when it is done, also at once, but not if Redis does not answer.
  */
 ngx_int_t ngx_http_gate_admin_order(ngx_http_gate_admin_ctx_t *ctx,
     ngx_http_gate_admin_done_pt done, ngx_int_t rc);
