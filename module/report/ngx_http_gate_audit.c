@@ -365,6 +365,7 @@ void
 ngx_http_gate_sink_free(ngx_http_gate_sink_t *sink)
 {
     sink->stuck = 0;
+    sink->pause = 0;
 
     if (sink->complained) {
         sink->complained = 0;
@@ -383,7 +384,8 @@ ngx_http_gate_sink_timer(ngx_http_gate_sink_t *sink)
         return;
     }
 
-    ngx_add_timer(&sink->timer, sink->kind->delay);
+    ngx_add_timer(&sink->timer, sink->pause ? sink->pause
+                                            : sink->kind->delay);
 }
 
 

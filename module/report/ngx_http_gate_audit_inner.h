@@ -60,6 +60,7 @@ struct ngx_http_gate_sink_s {
 
     ngx_event_t              timer;
     ngx_uint_t               stuck;     /* drain only by the timer */
+    ngx_msec_t               pause;     /* until the timer; 0: kind->delay */
     ngx_uint_t               complained;
     uint64_t                 lost;      /* since this began, 0: it has not */
     ngx_uint_t               untold;    /* that it began */

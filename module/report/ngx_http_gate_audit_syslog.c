@@ -170,7 +170,10 @@ ngx_http_gate_audit_syslog_failed(ngx_http_gate_sink_t *sink, size_t len,
     case NGX_EAGAIN:
     case ENOBUFS:
 
-        /* its reader is behind */
+        /* its reader is behind, by some ten datagrams, or does not read */
+
+        sink->pause = sink->pause ? ngx_min(2 * sink->pause,
+                                            sink->kind->delay) : 1;
 
         ngx_http_gate_sink_stuck(sink, NULL, 0);
         return;
@@ -183,6 +186,7 @@ ngx_http_gate_audit_syslog_failed(ngx_http_gate_sink_t *sink, size_t len,
         return;
 
     default:
+        sink->pause = 0;
         ngx_http_gate_sink_stuck(sink, "send() failed", err);
         ngx_http_gate_audit_syslog_shut(sink);
     }
