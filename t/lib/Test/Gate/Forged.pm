@@ -104,7 +104,8 @@ sub der {
     return pack('C', $tag)
            . ($n < 128 ? pack('C', $n) : $n < 256 ? pack('CC', 0x81, $n)
               : $n < 65536 ? pack('Cn', 0x82, $n)
-                           : pack('CCn', 0x83, $n >> 16, $n & 65535))
+              : $n < 1 << 24 ? pack('CCn', 0x83, $n >> 16, $n & 65535)
+                             : pack('CN', 0x84, $n))
            . $content;
 }
 
