@@ -152,22 +152,41 @@ $redis->command('FLUSHALL');
 user(1, [ 1, $odd, 5, 1, '' ]);
 is($redis->command('HGET', 'h1', $odd), '5 1 0', 'an odd name');
 
-# to be read
+# to be read: all of a hash as it is, or a page in order
 
 user($_ + 1, [ 1, "p$_", $_ * 10, 1, d($_) ]) for 1 .. 9;
+
+my @rows = @{ ask('read', 'h1', 'rows', 0, 10) };
+
+is("@rows[-2, -1]", '10 455 10 9', 'how many, and the total');
+is_deeply({ @rows[0 .. $#rows - 2] },
+          { @{ $redis->command('HGETALL', 'h1') } }, 'all rows');
 is_deeply(ask('read', 'h1', 'rows', 0, 2),
-          [ 10, 455, 10, 9, 'p9', 90, 1, 1, 'p8', 80, 1, 1 ],
-          'rows: how many, totals, the first page');
+          [ 'p9', '90 1 1', 'p8', '80 1 1', 10, '455 10 9' ],
+          'the first page');
 is_deeply(ask('read', 'h1', 'rows', 8, 2),
-          [ 10, 455, 10, 9, 'p1', 10, 1, 1, $odd, 5, 1, 0 ], 'the last');
-is_deeply(ask('read', 'h1', 'rows', 10, 2), [ 10, 455, 10, 9 ], 'none');
-is_deeply(ask('read', 'nothing', 'rows', 0, 2), [ 0, 0, 0, 0 ], 'of nothing');
+          [ 'p1', '10 1 1', $odd, '5 1 0', 10, '455 10 9' ], 'the last');
+is_deeply({ @{ ask('read', 'h1', 'most', 0, 2) } },
+          { p9 => '90 1 1', p8 => '80 1 1', 10 => '455 10 9' },
+          'the first, in no order');
+is_deeply(ask('read', 'h1', 'rows', 10, 2), [ 10, '455 10 9' ], 'none');
+is_deeply(ask('read', 'nothing', 'rows', 0, 2), [ 0, '0 0 0' ], 'of nothing');
+is_deeply(ask('read', 'h1', 'some', 2, 'p3', 'nothing'),
+          [ 'p3', '30 1 1', 'nothing', 0, 2, 0 ], 'some');
 
 top([ map { [ "u$_", $_ ] } 1 .. 9 ], []);
-is_deeply(ask('read', 'z1', 'top', 1, 2), [ 9, 'u8', 8, 'u7', 7 ], 'top');
-is_deeply(ask('read', 'nothing', 'top', 0, 2), [ 0 ], 'of nothing');
-is_deeply(ask('read', 'z1', 'scores', 3, 'u3', 'nobody', 'u9'), [ 3, 0, 9 ],
-          'scores');
+is_deeply(ask('read', 'z1', 'top', 1, 2), [ 'u8', 8, 'u7', 7, 9, 0 ], 'top');
+is_deeply(ask('read', 'nothing', 'top', 0, 2), [ 0, 0 ], 'of nothing');
+is_deeply(ask('read', 'z1', 'some', 3, 'u3', 'nobody', 'u9'),
+          [ 'u3', 3, 'nobody', 0, 'u9', 9, 3, 0 ], 'some');
+
+# rows of equal bytes are on one page only
+
+$redis->command('HSET', 'same', map { (sprintf('s%03d', $_), '7 1 1') }
+                                1 .. 100);
+is(join(' ', map { my @r = @{ ask('read', 'same', 'rows', $_ * 30, 30) };
+                   @r[map { 2 * $_ } 0 .. $#r / 2 - 1] } 0 .. 3),
+   join(' ', map { sprintf 's%03d', $_ } 1 .. 100), 'page after page');
 
 $redis->command('HSET', 'long', map { ($_ . 'x' x 300, '1 1 1') } 1000 .. 2500);
 cmp_ok(length join('', @{ ask('read', 'long', 'rows', 0, 1500) }), '<',

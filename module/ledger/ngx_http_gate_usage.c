@@ -1,9 +1,140 @@
 /*
- * Names of keys.
+ * Names of users, projects and keys.
  */
 
 
 #include "ngx_http_gate_usage.h"
+
+#include <openssl/sha.h>
+
+
+/* most names stay where they are */
+
+ngx_int_t
+ngx_http_gate_usage_text(ngx_pool_t *pool, ngx_str_t *text,
+    const ngx_str_t *name)
+{
+    u_char      *p, digest[SHA256_DIGEST_LENGTH];
+    size_t       i;
+    ngx_uint_t   plain;
+
+    if (name->len == 0) {
+        ngx_str_set(text, "#none");
+        return NGX_OK;
+    }
+
+    plain = name->len <= NGX_HTTP_GATE_USAGE_PLAIN && name->data[0] != '#';
+
+    for (i = 0; plain && i < name->len; i++) {
+        plain = name->data[i] > 0x20 && name->data[i] != '{'
+                && name->data[i] != '}' && name->data[i] != 0x7f;
+    }
+
+    if (plain) {
+        *text = *name;
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(pool, NGX_HTTP_GATE_USAGE_NAME);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    SHA256(name->data, name->len, digest);
+
+    text->data = p;
+
+    *p++ = '#';
+    p = ngx_hex_dump(p, digest, sizeof(digest));
+    *p++ = ' ';
+    p = ngx_cpymem(p, name->data, ngx_min(name->len,
+                                          NGX_HTTP_GATE_USAGE_KEPT));
+    text->len = p - text->data;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_gate_usage_is_text(const ngx_str_t *name)
+{
+    size_t  i;
+
+    if ((name->len == 5 && ngx_memcmp(name->data, "#none", 5) == 0)
+        || (name->len == 7 && ngx_memcmp(name->data, "#others", 7) == 0))
+    {
+        return 1;
+    }
+
+    if (name->len < 65 || name->data[0] != '#'
+        || (name->len > 65 && name->data[65] != ' '))
+    {
+        return 0;
+    }
+
+    for (i = 1; i < 65; i++) {
+        if ((name->data[i] < '0' || name->data[i] > '9')
+            && (name->data[i] < 'a' || name->data[i] > 'f'))
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+u_char *
+ngx_http_gate_usage_date(u_char *p, uint32_t day)
+{
+    ngx_tm_t  tm;
+
+    ngx_gmtime((time_t) day * 86400, &tm);
+
+    return ngx_sprintf(p, "%04d-%02d-%02d", tm.ngx_tm_year, tm.ngx_tm_mon,
+                       tm.ngx_tm_mday);
+}
+
+
+uint32_t
+ngx_http_gate_usage_day(const ngx_str_t *date)
+{
+    u_char     text[NGX_HTTP_GATE_USAGE_DATE], *p;
+    uint32_t   day;
+    ngx_int_t  year, month, mday;
+
+    if (date->len != sizeof("2026-11-25") - 1) {
+        return 0;
+    }
+
+    p = date->data;
+    year = ngx_atoi(p, 4);
+    month = ngx_atoi(p + 5, 2);
+    mday = ngx_atoi(p + 8, 2);
+
+    if (year < 1970 || month < 1 || month > 12 || mday < 1) {
+        return 0;
+    }
+
+    /* Gauss' formula, for a year that begins in March */
+
+    month -= 2;
+
+    if (month <= 0) {
+        month += 12;
+        year--;
+    }
+
+    day = (uint32_t) (365 * year + year / 4 - year / 100 + year / 400
+                      + 367 * month / 12 - 30 + mday - 1 - 719527 + 31 + 28);
+
+    /* as it would be written */
+
+    p = ngx_http_gate_usage_date(text, day);
+
+    return (size_t) (p - text) == date->len
+           && ngx_memcmp(text, date->data, date->len) == 0 ? day : 0;
+}
 
 
 u_char *
@@ -11,10 +142,8 @@ ngx_http_gate_usage_key(u_char *p, ngx_http_gate_usage_key_e key,
     const ngx_str_t *prefix, const ngx_str_t *name, uint32_t day,
     const ngx_str_t *node)
 {
-    u_char    *start, *blank;
-    ngx_tm_t   tm;
+    u_char    *start, *blank, text[NGX_HTTP_GATE_USAGE_DATE];
     ngx_str_t  date, tag;
-    u_char     text[sizeof("2026-11-25") + NGX_INT_T_LEN];
 
     static const char *const  format[] = {
         "%V:{%V}/projects:%V", "%V:{%V}/users:%V",
@@ -22,12 +151,8 @@ ngx_http_gate_usage_key(u_char *p, ngx_http_gate_usage_key_e key,
         "%V:{%V}/projects:told:%V", "%V:{%V}/users:told:%V"
     };
 
-    ngx_gmtime((time_t) day * 86400, &tm);
-
     date.data = text;
-    date.len = ngx_sprintf(text, "%04d-%02d-%02d", tm.ngx_tm_year,
-                           tm.ngx_tm_mon, tm.ngx_tm_mday)
-               - text;
+    date.len = ngx_http_gate_usage_date(text, day) - text;
     tag = date;
 
     if (name && key != NGX_HTTP_GATE_USAGE_TOP_USERS

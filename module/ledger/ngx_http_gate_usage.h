@@ -22,6 +22,14 @@
 #include <ngx_core.h>
 
 
+/* of a name as Redis has it: "#", a SHA-256, a blank, what is kept of it */
+#define NGX_HTTP_GATE_USAGE_PLAIN   120
+#define NGX_HTTP_GATE_USAGE_KEPT    255
+#define NGX_HTTP_GATE_USAGE_NAME    (1 + 64 + 1 + NGX_HTTP_GATE_USAGE_KEPT)
+
+/* of a day: 2026-11-25, or of a year that has more */
+#define NGX_HTTP_GATE_USAGE_DATE    (sizeof("2026-11-25") + NGX_INT_T_LEN)
+
 /* a key at most, with the prefix */
 #define NGX_HTTP_GATE_USAGE_KEY     320
 
@@ -44,6 +52,22 @@ typedef enum {
     NGX_HTTP_GATE_USAGE_TOLD_PROJECTS
 } ngx_http_gate_usage_key_e;
 
+
+/* Writes a day since 1970 as a date, answers its end. */
+u_char *ngx_http_gate_usage_date(u_char *p, uint32_t day);
+
+/* The day of a date; 0: it is none. */
+uint32_t ngx_http_gate_usage_day(const ngx_str_t *date);
+
+/* Is this already a name as Redis has it, which has to be read? */
+ngx_uint_t ngx_http_gate_usage_is_text(const ngx_str_t *name);
+
+/*
+ * Names a user or a project as Redis has it: one that is long or odd is copied,
+ * none is "#none".  NGX_ERROR: out of memory.
+ */
+ngx_int_t ngx_http_gate_usage_text(ngx_pool_t *pool, ngx_str_t *text,
+    const ngx_str_t *name);
 
 /*
  * Writes a key, answers its end.  name: as Redis has it, for the first two and

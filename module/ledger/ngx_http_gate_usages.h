@@ -20,15 +20,11 @@
 #include <ngx_core.h>
 
 #include "ngx_http_gate_counters.h"
+#include "ngx_http_gate_usage.h"
 
 
 /* bytes of a document: of the SHA-256 of project and document */
 #define NGX_HTTP_GATE_USAGE_DIGEST  14
-
-/* of a name as Redis has it: "#", a SHA-256, a blank, what is kept of it */
-#define NGX_HTTP_GATE_USAGE_PLAIN   120
-#define NGX_HTTP_GATE_USAGE_KEPT    255
-#define NGX_HTTP_GATE_USAGE_NAME    (1 + 64 + 1 + NGX_HTTP_GATE_USAGE_KEPT)
 
 /* documents of a row that Redis was not told yet, and from when it hurries */
 #define NGX_HTTP_GATE_USAGE_DOCUMENTS  256

@@ -7,6 +7,8 @@
 
 #include "ngx_http_gate_zone_inner.h"
 
+#include "ngx_http_gate_usage.h"
+
 #include <openssl/sha.h>
 
 
@@ -17,8 +19,6 @@
 #define NGX_HTTP_GATE_USAGE_WALK   1024
 
 
-static ngx_int_t ngx_http_gate_zone_usage_text(ngx_pool_t *pool,
-    ngx_str_t *text, const ngx_str_t *name);
 static void ngx_http_gate_zone_usage_count(ngx_http_gate_cells_t *cells,
     ngx_http_gate_usage_t *usage, ngx_http_gate_usage_row_t *row);
 static void ngx_http_gate_zone_usage_drop(ngx_http_gate_cells_t *cells,
@@ -32,8 +32,8 @@ ngx_http_gate_zone_usage_name(ngx_http_gate_zone_t *zone, ngx_pool_t *pool,
     ngx_http_gate_usage_t *usage, const ngx_str_t *user,
     const ngx_str_t *project)
 {
-    if (ngx_http_gate_zone_usage_text(pool, &usage->user, user) != NGX_OK
-        || ngx_http_gate_zone_usage_text(pool, &usage->project, project)
+    if (ngx_http_gate_usage_text(pool, &usage->user, user) != NGX_OK
+        || ngx_http_gate_usage_text(pool, &usage->project, project)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -42,53 +42,6 @@ ngx_http_gate_zone_usage_name(ngx_http_gate_zone_t *zone, ngx_pool_t *pool,
     usage->hash = ngx_http_gate_usages_hash(&zone->cells->usages,
                                             &usage->user, &usage->project);
     usage->named = 1;
-
-    return NGX_OK;
-}
-
-
-/* most names stay where they are */
-
-static ngx_int_t
-ngx_http_gate_zone_usage_text(ngx_pool_t *pool, ngx_str_t *text,
-    const ngx_str_t *name)
-{
-    u_char      *p, digest[SHA256_DIGEST_LENGTH];
-    size_t       i;
-    ngx_uint_t   plain;
-
-    if (name->len == 0) {
-        ngx_str_set(text, "#none");
-        return NGX_OK;
-    }
-
-    plain = name->len <= NGX_HTTP_GATE_USAGE_PLAIN && name->data[0] != '#';
-
-    for (i = 0; plain && i < name->len; i++) {
-        plain = name->data[i] > 0x20 && name->data[i] != '{'
-                && name->data[i] != '}' && name->data[i] != 0x7f;
-    }
-
-    if (plain) {
-        *text = *name;
-        return NGX_OK;
-    }
-
-    p = ngx_pnalloc(pool, NGX_HTTP_GATE_USAGE_NAME);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    SHA256(name->data, name->len, digest);
-
-    text->data = p;
-
-    *p++ = '#';
-    p = ngx_hex_dump(p, digest, sizeof(digest));
-    *p++ = ' ';
-    p = ngx_cpymem(p, name->data, ngx_min(name->len,
-                                          NGX_HTTP_GATE_USAGE_KEPT));
-    text->len = p - text->data;
 
     return NGX_OK;
 }

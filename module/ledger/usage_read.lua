@@ -3,95 +3,147 @@
 --
 -- KEYS      a hash as usage.lua has it, or a sorted set as usage_top.lua
 -- ARGV      "rows" of a hash, how many to skip, how many to tell at most; or
---           "top" of a sorted set, and the same; or "scores" of a sorted set,
---           how many names, and the names
--- RETURNS   rows: how many there are, total bytes, requests, documents, then
---           for each 4: name, bytes, requests, documents; top: how many there
---           are, then for each 2: name, bytes; scores: the bytes of each
+--           "most" of a hash, 0, and the same, in no order; or "top" of a
+--           sorted set; or "some" of either, how many names, and the names
+-- RETURNS   for each row 2: name, and as it is written, "bytes requests
+--           documents" or bytes; then how many rows there are, and the total of
+--           a hash.  All rows of a hash come as they lie there, with #total and
+--           #largest.
 --
--- A page ends early when it has as many bytes of names as MOST.  What is not
--- written as it should be is 0.
+-- A page ends early when it has as many bytes as MOST.
 
 local MOST = 256 * 1024
 
 local key, what = KEYS[1], ARGV[1]
 local skip, count = tonumber(ARGV[2]), tonumber(ARGV[3])
-local reply = {}
 
-local function push(...)
-    for _, value in ipairs({ ... }) do
-        reply[#reply + 1] = value
-    end
-end
+-- so much of a list as a reply may have
 
-local function numbers(value)
-    local bytes, requests, documents = value:match('^(%d+) (%d+) (%d+)$')
-
-    return tonumber(bytes or 0), tonumber(requests or 0),
-           tonumber(documents or 0)
-end
-
-local function rows()
-    local fields, list, total = redis.call('HGETALL', key), {}, '0 0 0'
-
-    for i = 1, #fields, 2 do
-        local name, value = fields[i], fields[i + 1]
-
-        if name == '#total' then
-            total = value
-
-        elseif name ~= '#largest' then
-            list[#list + 1] = { name, numbers(value) }
-        end
-    end
-
-    table.sort(list, function (a, b)
-        return a[2] > b[2] or (a[2] == b[2] and a[1] < b[1])
-    end)
-
-    push(#list, numbers(total))
-
+local function cut(list)
     local size = 0
 
-    for i = skip + 1, math.min(#list, skip + count) do
-        size = size + #list[i][1]
+    for i = 1, #list, 2 do
+        size = size + #list[i] + #list[i + 1]
 
         if size > MOST then
+            for n = #list, i, -1 do
+                list[n] = nil
+            end
+
             break
         end
-
-        push(unpack(list[i]))
     end
+
+    return list
+end
+
+local function finish(list, n, total)
+    list[#list + 1] = n
+    list[#list + 1] = total
+
+    return list
+end
+
+-- rows with so many bytes or more, one after the other: first those with more
+
+local function above(fields, bytes, from)
+    local list = {}
+
+    for pass = 1, 2 do
+        for i = 1, #fields, 2 do
+            local n = bytes[i]
+
+            if n and (pass == 1 and n > from or pass == 2 and n == from) then
+                list[#list + 1] = fields[i]
+                list[#list + 1] = fields[i + 1]
+            end
+        end
+    end
+
+    return list
+end
+
+-- the most bytes first
+
+local function page(list)
+    local rows, told = {}, {}
+
+    for i = 1, #list, 2 do
+        rows[#rows + 1] = { list[i], list[i + 1],
+                            tonumber(list[i + 1]:match('^%d+') or 0) }
+    end
+
+    table.sort(rows, function (a, b)
+        return a[3] > b[3] or (a[3] == b[3] and a[1] < b[1])
+    end)
+
+    for i = skip + 1, math.min(#rows, skip + count) do
+        told[#told + 1] = rows[i][1]
+        told[#told + 1] = rows[i][2]
+    end
+
+    return told
+end
+
+-- numbers are sorted faster than rows: first how many bytes are enough
+
+local function rows()
+    local fields, total, size = redis.call('HGETALL', key), '0 0 0', 0
+    local bytes, sorted = {}, {}
+
+    for i = 1, #fields, 2 do
+        size = size + #fields[i] + #fields[i + 1]
+
+        if fields[i] == '#total' then
+            total = fields[i + 1]
+
+        elseif fields[i] ~= '#largest' then
+            bytes[i] = tonumber(fields[i + 1]:match('^%d+') or 0)
+            sorted[#sorted + 1] = bytes[i]
+        end
+    end
+
+    local n = #sorted
+
+    if skip == 0 and n <= count and size <= MOST then
+        return finish(fields, n, total)
+    end
+
+    table.sort(sorted)
+
+    local list = above(fields, bytes, sorted[n - skip - count + 1] or 0)
+
+    if what == 'rows' then
+        list = page(list)
+    end
+
+    for i = #list, 2 * count + 1, -1 do
+        list[i] = nil
+    end
+
+    return finish(cut(list), n, total)
 end
 
 local function top()
     local list = redis.call('ZREVRANGE', key, skip, skip + count - 1,
                             'WITHSCORES')
-    local size = 0
 
-    push(redis.call('ZCARD', key))
-
-    for i = 1, #list, 2 do
-        size = size + #list[i]
-
-        if size > MOST then
-            break
-        end
-
-        push(list[i], tonumber(list[i + 1]))
-    end
+    return finish(cut(list), redis.call('ZCARD', key), '0')
 end
 
-if what == 'rows' then
-    rows()
+local function some()
+    local values = redis.pcall('HMGET', key, unpack(ARGV, 3, 2 + skip))
+    local set, list = values.err, {}
 
-elseif what == 'top' then
-    top()
+    for i = 1, skip do
+        local name = ARGV[2 + i]
 
-else
-    for i = 3, 2 + skip do
-        push(tonumber(redis.call('ZSCORE', key, ARGV[i]) or 0))
+        list[#list + 1] = name
+        list[#list + 1] = (set and redis.call('ZSCORE', key, name)
+                           or values[i]) or '0'
     end
+
+    return finish(list, skip, '0')
 end
 
-return reply
+return what == 'top' and top() or what == 'some' and some() or rows()

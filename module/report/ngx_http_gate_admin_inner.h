@@ -95,6 +95,9 @@ ngx_int_t ngx_http_gate_admin_hold_lift(ngx_http_gate_admin_ctx_t *ctx);
 /* Which node this is, and how its parts are. */
 ngx_int_t ngx_http_gate_admin_state(ngx_http_gate_admin_ctx_t *ctx);
 
+/* What was taken in some days. */
+ngx_int_t ngx_http_gate_admin_usage(ngx_http_gate_admin_ctx_t *ctx);
+
 /*
  * An argument of the query, decoded.  NGX_DECLINED: it is not there.
  * NGX_ERROR: no memory.
