@@ -189,7 +189,7 @@ static const ngx_http_gate_refusal_row_t  ngx_http_gate_refusal_rows[] = {
 /* a new reason wants a text here, or this does not compile */
 
 typedef char  ngx_http_gate_refusal_check_t
-    [NGX_HTTP_GATE_REFUSAL_ROWS >= GATE_REASONS - 1 ? 1 : -1];
+    [NGX_HTTP_GATE_REFUSAL_ROWS == GATE_REASONS - 1 ? 1 : -1];
 
 
 static const ngx_http_gate_refusal_words_t
