@@ -24,7 +24,7 @@ ngx_http_gate_zone_level(ngx_http_gate_cell_t *cell,
     ngx_http_gate_account_t *account, const gate_quota_fact_t *facts,
     uint64_t now)
 {
-    uint8_t         level;
+    uint8_t         level, *told;
     uint64_t        limit, used;
     ngx_uint_t      i;
     gate_credit_t  *credit;
@@ -47,12 +47,16 @@ ngx_http_gate_zone_level(ngx_http_gate_cell_t *cell,
         level = facts[i].credit == GATE_CREDIT_REFUSED || used >= limit
                 ? 100 : used >= limit - limit / 5 ? 80 : 0;
 
-        if (level > cell->levels[i]) {
+        /* it stays with its credit, wherever that lies in the cell */
+
+        told = &cell->levels[credit - cell->credits];
+
+        if (level > *told) {
             account->risen[i] = level;
         }
 
         account->used[i] = used;
-        cell->levels[i] = level;
+        *told = level;
     }
 }
 
