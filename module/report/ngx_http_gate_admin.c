@@ -29,7 +29,6 @@ static ngx_int_t ngx_http_gate_admin_change(ngx_http_gate_admin_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_admin_run(ngx_http_gate_admin_ctx_t *ctx);
 static void ngx_http_gate_admin_read_handler(void *data, ngx_int_t rc,
     const ngx_str_t *cells, ngx_uint_t n);
-static ngx_int_t ngx_http_gate_admin_away(ngx_http_gate_admin_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_admin_refuse(ngx_http_gate_admin_ctx_t *ctx,
     ngx_uint_t status, const char *detail);
 static ngx_uint_t ngx_http_gate_admin_same_origin(ngx_http_request_t *r);
@@ -45,6 +44,7 @@ static const ngx_http_gate_admin_route_t  ngx_http_gate_admin_routes[] = {
     { NGX_HTTP_GET, ngx_string("v1/state"), ngx_http_gate_admin_state },
     { NGX_HTTP_GET, ngx_string("v1/user"), ngx_http_gate_admin_user },
     { NGX_HTTP_GET, ngx_string("v1/usage"), ngx_http_gate_admin_usage },
+    { NGX_HTTP_GET, ngx_string("v1/incident"), ngx_http_gate_admin_incident },
     { NGX_HTTP_GET, ngx_string("v1/holds"), ngx_http_gate_admin_holds },
     { NGX_HTTP_POST, ngx_string("v1/holds"), ngx_http_gate_admin_hold_set },
     { NGX_HTTP_DELETE, ngx_string("v1/holds"), ngx_http_gate_admin_hold_lift }
@@ -321,7 +321,7 @@ ngx_http_gate_admin_order_handler(void *data, ngx_int_t rc)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_gate_admin_away(ngx_http_gate_admin_ctx_t *ctx)
 {
     return ngx_http_gate_answer_problem(ctx->request,
@@ -568,94 +568,6 @@ ngx_http_gate_admin_parse(ngx_http_request_t *r)
     }
 
     return object;
-}
-
-
-ngx_int_t
-ngx_http_gate_admin_argument(ngx_http_gate_admin_ctx_t *ctx,
-    const char *name, ngx_str_t *value)
-{
-    u_char              *dst, *src;
-    ngx_str_t            raw;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-
-    if (ngx_http_arg(r, (u_char *) name, ngx_strlen(name), &raw) != NGX_OK) {
-        return NGX_DECLINED;
-    }
-
-    dst = ngx_pnalloc(r->pool, raw.len);
-    if (dst == NULL) {
-        return NGX_ERROR;
-    }
-
-    value->data = dst;
-    src = raw.data;
-
-    ngx_unescape_uri(&dst, &src, raw.len, 0);
-
-    value->len = dst - value->data;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_gate_admin_number(ngx_http_gate_admin_ctx_t *ctx, const char *name,
-    ngx_uint_t other, ngx_uint_t most, ngx_uint_t *n)
-{
-    ngx_int_t  value;
-    ngx_str_t  text;
-
-    *n = other;
-
-    switch (ngx_http_gate_admin_argument(ctx, name, &text)) {
-
-    case NGX_DECLINED:
-        return NGX_OK;
-
-    case NGX_ERROR:
-        return NGX_ERROR;
-
-    default: /* NGX_OK */
-        break;
-    }
-
-    value = ngx_atoi(text.data, text.len);
-
-    if (value == NGX_ERROR || (ngx_uint_t) value > most) {
-        return NGX_DECLINED;
-    }
-
-    *n = value;
-
-    return NGX_OK;
-}
-
-
-ngx_uint_t
-ngx_http_gate_admin_word(const char *word, const char *const *words,
-    ngx_uint_t n)
-{
-    while (n--) {
-        if (ngx_strcmp(word, words[n]) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
-}
-
-
-uint64_t
-ngx_http_gate_admin_value(const ngx_str_t *cell)
-{
-    off_t  n;
-
-    n = ngx_atoof(cell->data, cell->len);
-
-    return n == NGX_ERROR ? 0 : (uint64_t) n;
 }
 
 

@@ -18,6 +18,23 @@
 #define NGX_HTTP_GATE_ADMIN_ROWS_MAX  1000
 
 
+/* what is wrong if a span is none */
+#define NGX_HTTP_GATE_ADMIN_SPAN                                             \
+    "\"from\" and \"to\" are days such as 2026-11-25, or times such as "     \
+    "2026-11-25T09:00:00Z, 400 days apart at most."
+
+
+/* a span of time, both ends within */
+
+typedef struct {
+    time_t                   begin;     /* seconds since 1970 */
+    time_t                   end;
+    uint32_t                 from;      /* its days, since 1970, UTC */
+    uint32_t                 to;
+    char                     text[2][sizeof("2026-11-25T09:00:00Z")];
+} ngx_http_gate_admin_span_t;
+
+
 typedef struct ngx_http_gate_admin_ctx_s  ngx_http_gate_admin_ctx_t;
 
 /*
@@ -92,11 +109,27 @@ ngx_int_t ngx_http_gate_admin_holds(ngx_http_gate_admin_ctx_t *ctx);
 ngx_int_t ngx_http_gate_admin_hold_set(ngx_http_gate_admin_ctx_t *ctx);
 ngx_int_t ngx_http_gate_admin_hold_lift(ngx_http_gate_admin_ctx_t *ctx);
 
+/* What was taken, by whom and from where, document by document. */
+ngx_int_t ngx_http_gate_admin_incident(ngx_http_gate_admin_ctx_t *ctx);
+
 /* Which node this is, and how its parts are. */
 ngx_int_t ngx_http_gate_admin_state(ngx_http_gate_admin_ctx_t *ctx);
 
 /* What was taken in some days. */
 ngx_int_t ngx_http_gate_admin_usage(ngx_http_gate_admin_ctx_t *ctx);
+
+/* Answers that Redis does not, or that there is none. */
+ngx_int_t ngx_http_gate_admin_away(ngx_http_gate_admin_ctx_t *ctx);
+
+/*
+ * "from" and "to" of the query; without them the last 30 days.  NGX_DECLINED:
+ * they are no span, see NGX_HTTP_GATE_ADMIN_SPAN.
+ */
+ngx_int_t ngx_http_gate_admin_span(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_http_gate_admin_span_t *span);
+
+/* Is "format=csv" asked for? */
+ngx_uint_t ngx_http_gate_admin_csv(ngx_http_gate_admin_ctx_t *ctx);
 
 /*
  * An argument of the query, decoded.  NGX_DECLINED: it is not there.

@@ -34,6 +34,15 @@ ngx_int_t ngx_http_gate_answer_problem(ngx_http_request_t *r,
 ngx_int_t ngx_http_gate_answer_text(ngx_http_request_t *r, ngx_uint_t status,
     const char *type, const ngx_str_t *text);
 
+/*
+ * Sends rows, an array of objects that it takes over, as CSV (RFC 4180): the
+ * columns are members of these, in that order, texts or numbers.  NULL: no
+ * memory for them.  A text that a spreadsheet would take for a formula stands
+ * behind "'"; control characters and bidi marks as \uXXXX.
+ */
+ngx_int_t ngx_http_gate_answer_csv(ngx_http_request_t *r, json_t *rows,
+    const char *const *columns, ngx_uint_t n);
+
 /* Adds a header to the answer; both texts stay.  NGX_ERROR: no memory. */
 ngx_int_t ngx_http_gate_answer_header(ngx_http_request_t *r, const char *name,
     const char *value);

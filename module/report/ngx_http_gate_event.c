@@ -167,6 +167,26 @@ ngx_http_gate_event_head(u_char *p, u_char *last,
 }
 
 
+u_char *
+ngx_http_gate_event_field(u_char *p, const char *name, const ngx_str_t *value)
+{
+    ngx_uint_t                         i;
+    const ngx_http_gate_event_text_t  *text;
+
+    for (i = 0; i < sizeof(ngx_http_gate_event_texts)
+                    / sizeof(ngx_http_gate_event_texts[0]); i++)
+    {
+        text = &ngx_http_gate_event_texts[i];
+
+        if (ngx_strcmp(text->name, name) == 0) {
+            return ngx_http_gate_event_text(p, name, value, text->most);
+        }
+    }
+
+    return p;
+}
+
+
 static u_char *
 ngx_http_gate_event_text(u_char *p, const char *name, const ngx_str_t *value,
     size_t most)

@@ -16,6 +16,9 @@
 /* of one event, at most, with its chain and line feed */
 #define NGX_HTTP_GATE_EVENT_MAX     12288
 
+/* of one text of it, with its name */
+#define NGX_HTTP_GATE_EVENT_FIELD   1280
+
 /* quotas that one tells of */
 #define NGX_HTTP_GATE_EVENT_QUOTAS  32
 
@@ -94,6 +97,14 @@ typedef struct {
  */
 u_char *ngx_http_gate_event_write(u_char *p,
     const ngx_http_gate_event_t *event, const ngx_str_t *node);
+
+/*
+ * How a text stands in an event, by the name of its field: a piece of JSON that
+ * only events have that say the same there.  There are
+ * NGX_HTTP_GATE_EVENT_FIELD bytes at p.
+ */
+u_char *ngx_http_gate_event_field(u_char *p, const char *name,
+    const ngx_str_t *value);
 
 
 #endif /* NGX_HTTP_GATE_EVENT_H_INCLUDED */

@@ -1,0 +1,205 @@
+#!/usr/bin/perl
+
+# An incident: what was taken, by whom, document by document, is what clients
+# got, to the byte.  Names of anybody's do no harm in it.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use JSON::PP;
+use POSIX qw(strftime);
+use Test::Gate;
+use Test::More;
+
+my $t = Test::Gate->new;
+
+$t->countries('203.0.113.0/24' => 'JP', '198.51.100.0/24' => 'DE');
+$t->document("projects/$_->[0]", $_->[1])
+    for [ 'runway/plan', 3000 ], [ 'runway/map', 700 ], [ 'core/net', 50_000 ];
+
+my $redis = $t->redis;
+
+$t->nginx($t->conf(http => <<"END", server => <<'END2'));
+    gate_redis { server unix:$redis->{socket}; }
+
+    map \$uri \$project { ~^/projects/(?<p>[^/]+)/ \$p; }
+
+    gate_policy users {
+        certificate   off;
+        user          \$http_x_user;
+        project       \$project;
+        deny_country  DE;
+        quota         bytes=1g per=day;
+    }
+END
+        gate        users;
+        gate_audit  redis maxlen=10000;
+
+        location /admin/ { gate off; gate_audit off; gate_admin;
+                           allow 127.0.0.1; deny all; }
+END2
+
+# user, document, from, range: what was got is summed up here
+
+my %got;
+
+for ([ alice => 'runway/plan' ], [ alice => 'runway/plan' ],
+     [ alice => 'runway/map' ], [ bob => 'runway/map' ],
+     [ bob => 'core/net' ], [ bob => 'core/net', undef, 'bytes=100-199' ],
+     [ carol => 'core/net', '198.51.100.1' ], [ alice => 'nothing' ])
+{
+    my ($user, $name, $from, $range) = @$_;
+    my $r = $t->get("/projects/$name", from => $from // '203.0.113.1',
+                    headers => { 'X-User' => $user,
+                                 $range ? (Range => $range) : () });
+    next if $r->{status} == 403;
+
+    my ($project) = $name =~ m{^(.*)/};
+
+    $got{"$user|" . ($project // '') . "|/projects/$name"}
+        += length $r->{body};
+}
+
+sub sum {
+    my ($pattern) = @_;
+    my $sum = 0;
+
+    $sum += $got{$_} for grep { /$pattern/ } keys %got;
+    return $sum;
+}
+
+# an incident: of a project, a user, a country, several of them
+
+ok($t->wait_for(sub { incident('project=core')->{totals}{refused} }),
+   'the stream has it');
+
+for ([ 'project=runway', qr/\|runway\|/ ], [ 'user=alice', qr/^alice\|/ ],
+     [ 'user=bob&project=core', qr/^bob\|core/ ], [ 'country=JP', qr/^/ ])
+{
+    my ($query, $pattern) = @$_;
+    my $i = incident($query);
+    my %sums;
+
+    $sums{ join '|', map { $_ // '' } @$_{qw(user project document)} }
+        += $_->{bytes} for @{ $i->{rows} };
+    $sums{$_} or delete $sums{$_} for keys %sums;
+
+    my %want = map { $_ => $got{$_} } grep { /$pattern/ } keys %got;
+
+    is_deeply(\%sums, \%want, "$query: each document, to the byte");
+    is($i->{totals}{bytes}, sum($pattern), "$query: and all of it");
+}
+
+my $i = incident('project=core');
+
+is($i->{totals}{by_user}{bob}, 50_100, 'by user');
+is($i->{totals}{by_country}{JP}, 50_100, 'by country');
+is($i->{totals}{refused}, 1, 'and one who was refused');
+is_deeply(incident('user=nobody')->{rows}, [], 'nobody took nothing');
+is_deeply(incident('user=ali')->{rows}, [], 'a part of a name is none');
+
+# a span of time
+
+my $yesterday = strftime('%Y-%m-%d', gmtime(time - 86400));
+
+is(scalar @{ incident('user=alice&from=2020-01-01&to=2020-12-31')->{rows} },
+   0, 'in another year nothing');
+ok(!incident('user=alice&from=' . $yesterday)->{complete},
+   'the stream does not go back so far, and that is told');
+is(scalar @{ incident('user=alice&from=' . $yesterday)->{rows} }, 3,
+   'what it has is there');
+
+for my $bad ('', 'user=', 'user=a&from=yesterday', 'user=a&from=2026-02-30',
+             'user=a&from=2026-11-25&to=2026-11-24',
+             'user=a&from=2020-01-01&to=2026-01-01',
+             'user=a&from=2026-11-25T25:00:00Z')
+{
+    is(get("incident?$bad")->{status}, 400, "no span, or nobody: \"$bad\"");
+}
+
+# hostile names
+
+my @names = ('<script>alert(1)</script>', '=HYPERLINK("http://evil","x")',
+             '+1', '-1', '@x', "\xef\xbc\x9d1", "a\"b,c", "\xe2\x80\xaeevil",
+             "\xff\xfe", 'x' x 4096);
+
+for my $name (@names) {
+    $t->get('/projects/runway/map', from => '203.0.113.1',
+            headers => { 'X-User' => $name });
+}
+
+ok($t->wait_for(sub {
+       incident('project=runway')->{totals}{bytes}
+       == sum(qr/\|runway/) + 700 * @names;
+   }), 'they are counted');
+
+my $csv = get('incident?project=runway&format=csv');
+
+like($csv->{headers}{'content-type'}, qr{^text/csv}, 'as CSV');
+is((split /\r\n/, $csv->{body})[0],
+   'user,certificate,country,address,project,document,bytes,requests,refused,'
+   . 'first,last', 'with a header');
+
+my @rows = map { fields($_) } (split /\r\n/, $csv->{body})[1 .. 13];
+
+is(scalar(grep { @$_ == 11 } @rows), 13, 'each row has all columns');
+is(scalar(grep { $_->[0] =~ /^[=+\-@\t]|^\xef\xbc\x9d/ } @rows), 0,
+   'no cell is a formula');
+unlike($csv->{body}, qr/[\x00-\x09\x0b\x0c\x0e-\x1f]|\xe2\x80\xae/,
+       'nothing in it turns text round');
+ok((grep { $_->[0] eq q('=HYPERLINK("http://evil","x")) } @rows),
+   'a formula is a text');
+
+my $sum = 0;
+$sum += $_->[6] for @rows;
+is($sum, sum(qr/\|runway/) + 700 * @names, 'and the sum is right');
+
+for my $name (@names) {
+    my $escaped = $name =~ s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ger;
+
+    next if length $name > 500;
+    is(incident("user=$escaped")->{totals}{bytes}, 700,
+       'found by his name: ' . length $name);
+}
+
+# a stream that somebody spoilt
+
+$redis->command('XADD', 'gate:events', '*', 'event', $_)
+    for '', '{', '[]', '"project"', '{"gate.project":"runway"}', 'x' x 20_000,
+        '{"event.kind":"event","@timestamp":1,"gate.project":"runway"}',
+        ',"gate.project":"runway"';
+is(incident('project=runway')->{totals}{bytes},
+   sum(qr/\|runway/) + 700 * @names, 'what is no event is not counted');
+
+$redis->command('DEL', 'gate:events');
+$redis->command('SET', 'gate:events', 'x');
+is(get('incident?user=alice')->{status}, 503, 'no stream at all');
+
+$t->done;
+
+sub get { return $t->get("/admin/v1/$_[0]") }
+
+sub incident {
+    my $r = get("incident?$_[0]");
+
+    return eval { decode_json($r->{body}) } // {};
+}
+
+# RFC 4180
+
+sub fields {
+    my ($line) = @_;
+    my @fields;
+
+    while ($line =~ /\G(?:"((?:[^"]|"")*)"|([^,"]*))(,|$)/g) {
+        my ($quoted, $plain, $end) = ($1, $2, $3);
+
+        push @fields, defined $quoted ? $quoted =~ s/""/"/gr : $plain;
+        last if $end eq '';
+    }
+
+    return \@fields;
+}
