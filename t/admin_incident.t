@@ -22,8 +22,19 @@ $t->document("projects/$_->[0]", $_->[1])
 
 my $redis = $t->redis;
 
+# with the rules of the README and no more
+
+$t->write_file('password', "secret\n");
+chmod 0600, "$t->{dir}/password";
+$redis->command('ACL', 'SETUSER', 'gate', split / /,
+                $t->rules('secret', qr/\+evalsha|\+hlen|\+xadd|\+xrange/));
+
 $t->nginx($t->conf(http => <<"END", server => <<'END2'));
-    gate_redis { server unix:$redis->{socket}; }
+    gate_redis {
+        server         unix:$redis->{socket};
+        username       gate;
+        password_file  password;
+    }
 
     map \$uri \$project { ~^/projects/(?<p>[^/]+)/ \$p; }
 
