@@ -11,9 +11,16 @@
 #include "ngx_http_gate_advice.h"
 
 
-/* how often idle accounts are looked for; and settled at once at the most */
+/* how often idle accounts are looked for */
 #define NGX_HTTP_GATE_SWEEP       250
-#define NGX_HTTP_GATE_SETTLES     256
+
+/*
+ * How many are settled, or told again, at once: nobody waits for these, so they
+ * must not be what makes Redis late for others.  At first, at least, at most.
+ */
+#define NGX_HTTP_GATE_SETTLES_FIRST  32
+#define NGX_HTTP_GATE_SETTLES_MIN    8
+#define NGX_HTTP_GATE_SETTLES        256
 
 /* the same while Redis is away, or told what it lost */
 #define NGX_HTTP_GATE_HURRY       25
@@ -45,6 +52,7 @@ struct ngx_http_gate_asking_s {
     unsigned                      later:1;  /* the timer is for its gives */
     unsigned                      reload:1; /* Redis has not the script */
     unsigned                      wanted:1; /* ask, though nobody waits */
+    unsigned                      settling:1;   /* ledger->settling has it */
     u_char                        name[NGX_HTTP_GATE_NAME_MAX];
 };
 
@@ -70,6 +78,9 @@ static void ngx_http_gate_ledger_failed(ngx_http_gate_ledger_t *ledger,
     const char *what, size_t len);
 static void ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
     const ngx_http_gate_answer_t *answer, ngx_int_t rc);
+static void ngx_http_gate_ledger_settled(ngx_http_gate_asking_t *asking,
+    ngx_int_t rc);
+static void ngx_http_gate_ledger_soon(ngx_http_gate_ledger_t *ledger);
 static void ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev);
 static ngx_uint_t ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger,
     ngx_uint_t all);
@@ -111,6 +122,8 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
     ledger->scripts.cluster = redis->cluster;
     ledger->timeout = redis->link.connect_timeout
                       + redis->link.timeout + 100;
+    ledger->late = redis->link.timeout / 4;
+    ledger->window = NGX_HTTP_GATE_SETTLES_FIRST;
 
     ledger->idle = ngx_pcalloc(cycle->pool, NGX_HTTP_GATE_SETTLES
                                             * sizeof(ngx_http_gate_question_t)
@@ -703,6 +716,11 @@ ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking)
         return NGX_ERROR;
     }
 
+    if (asking->question.settle && !asking->settling) {
+        asking->settling = 1;
+        ledger->settling++;
+    }
+
     ngx_http_gate_ledger_sent(ledger, asking->question.settle
                                       ? NGX_HTTP_GATE_ASKED_SETTLE
                                       : NGX_HTTP_GATE_ASKED_DRAW, 1);
@@ -806,6 +824,10 @@ ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
 {
     asking->sent = 0;
 
+    if (asking->settling) {
+        ngx_http_gate_ledger_settled(asking, rc);
+    }
+
     if (answer) {
         ngx_http_gate_ledger_given(asking);
 
@@ -879,6 +901,51 @@ ngx_http_gate_ledger_unheard(ngx_http_gate_asking_t *asking)
 
 
 /*
+ * The window grows with each answer that comes soon, and shrinks with each
+ * that comes late: Redis may be slow, or have many gates that tell it a lot.
+ */
+
+static void
+ngx_http_gate_ledger_settled(ngx_http_gate_asking_t *asking, ngx_int_t rc)
+{
+    ngx_http_gate_ledger_t  *ledger;
+
+    ledger = asking->ledger;
+
+    asking->settling = 0;
+    ledger->settling--;
+
+    if (rc != NGX_OK) {
+        ledger->window = NGX_HTTP_GATE_SETTLES_MIN;
+        return;
+    }
+
+    if (ngx_current_msec - asking->question.asked > ledger->late) {
+        ledger->window = ngx_max(ledger->window - 1,
+                                 NGX_HTTP_GATE_SETTLES_MIN);
+    } else {
+        ledger->window = ngx_min(ledger->window + 1, NGX_HTTP_GATE_SETTLES);
+    }
+
+    if (ledger->more && ledger->settling <= ledger->window / 2) {
+        ngx_http_gate_ledger_soon(ledger);
+    }
+}
+
+
+/* a timer that is set is not moved by a little, so it is set anew */
+
+static void
+ngx_http_gate_ledger_soon(ngx_http_gate_ledger_t *ledger)
+{
+    if (ledger->sweep.timer_set) {
+        ngx_del_timer(&ledger->sweep);
+        ngx_add_timer(&ledger->sweep, 1);
+    }
+}
+
+
+/*
  * Settles accounts that are idle, and at the end of the last worker all of
  * them: this timer holds the worker until that is done.
  */
@@ -933,15 +1000,23 @@ ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev)
 }
 
 
+/* how many are not settled yet, as far as it was looked */
+
 static ngx_uint_t
 ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger, ngx_uint_t all)
 {
-    ngx_uint_t                 i, n;
+    ngx_uint_t                 i, n, room;
     ngx_http_gate_asking_t    *asking;
     ngx_http_gate_question_t  *idle;
 
-    n = ngx_http_gate_zone_idle(ledger->zone, all, ledger->idle,
-                                NGX_HTTP_GATE_SETTLES, ledger->names);
+    if (ledger->settling >= ledger->window) {
+        return ledger->settling;
+    }
+
+    room = ledger->window - ledger->settling;
+    n = ngx_http_gate_zone_idle(ledger->zone, all, ledger->idle, room,
+                                ledger->names);
+    ledger->more = n == room;
 
     if (n && !ngx_http_gate_redis_ready(ledger->redis)) {
 
@@ -976,7 +1051,7 @@ ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger, ngx_uint_t all)
         asking->wanted = 1;
     }
 
-    return n;
+    return ledger->settling + n;
 }
 
 
@@ -1080,7 +1155,5 @@ ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger)
                   "gate: redis lost its memory, or another took its place: "
                   "it is told again what this host knows");
 
-    if (ledger->sweep.timer_set) {
-        ngx_add_timer(&ledger->sweep, 1);
-    }
+    ngx_http_gate_ledger_soon(ledger);
 }

@@ -57,6 +57,10 @@ struct ngx_http_gate_ledger_s {
     ngx_rbtree_node_t             habits_sentinel;
     ngx_http_gate_scripts_t       scripts;
     ngx_event_t                   sweep;
+    ngx_uint_t                    settling; /* accounts, at this moment */
+    ngx_uint_t                    window;   /* as many at once, at most */
+    ngx_uint_t                    more;     /* are idle, or to be told */
+    ngx_msec_t                    late;     /* for an answer */
     ngx_log_t                    *log;
     ngx_uint_t                    failing;  /* it was said */
     ngx_uint_t                    silent;   /* of habits, it was said */
