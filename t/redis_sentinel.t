@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # Three Sentinels and their primary, which is killed under load: the new one is
-# found, nobody gets more than the limit, and no verdict is wrong meanwhile.
+# found, nobody gets more than the limit, and no verdict is wrong meanwhile.  The
+# gate is a user that may do what the README says, and no more.
 
 use strict;
 use warnings;
@@ -10,6 +11,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Test::Gate;
+use Test::Gate::Sentinels;
 use Test::More;
 
 my $limit = 100;
@@ -19,16 +21,15 @@ my $t = Test::Gate->new;
 $t->countries('203.0.113.0/24' => 'JP');
 $t->document('document', 1000);
 
-my @ports = map { $t->port } 0 .. 5;
-my @redis = map { $t->redis(port => $_) } @ports[0 .. 2];
+my $group = Test::Gate::Sentinels->new($t);
+my @redis = $group->redis;
+my @sentinels = $group->sentinels;
 
-$_->command('REPLICAOF', '127.0.0.1', $ports[0]) for @redis[1, 2];
-$t->wait_for(sub { 2 == grep { linked($_) } @redis[1, 2] });
+$t->write_file('password', "secret\n");
+chmod 0600, $t->dir . '/password';
 
-my @sentinels = map { sentinel($_) } 3 .. 5;
-
-$t->wait_for(sub { 3 == grep { knows_all($_) } @sentinels }, 30)
-    or die 'the Sentinels do not find each other';
+user($_, qr{\+evalsha|\+role}) for @redis;
+user($_, qr{switch-master}) for @sentinels;
 
 my @nodes = map { $t->port } 0, 1;
 my @nginx = map { $t->nginx(conf(), port => $_) } @nodes;
@@ -88,7 +89,8 @@ for my $nginx (@nginx) {
 
 my $before = $nginx[0]->said(qr/the primary has moved/);
 
-ok($t->wait_for(sub { linked(other($new)) }, 30), 'a replica is there');
+ok($t->wait_for(sub { Test::Gate::Sentinels::linked(other($new)) }, 30),
+   'a replica is there');
 ok($t->wait_for(sub {
        my $done = eval { $sentinels[0]->command('SENTINEL', 'FAILOVER', 'main') };
        return defined $done && $done eq 'OK';
@@ -100,39 +102,28 @@ ok($t->wait_for(sub {
    }, 30), 'a failover: the Sentinel says that the primary has moved');
 ok($t->wait_for(sub { status('carol', 0) == 200 }), 'and the new one is found');
 
+# but for a look at its settings, which it may deny
+
+delete $_->{connection} for @redis;
+
+is(join(' ', grep { $_ ne 'config|get' }
+             map { my %entry = @$_; $entry{object} }
+             map { @{ $_->command('ACL', 'LOG') } } @redis[1, 2], @sentinels),
+   '', 'nobody denied anything');
+
 $t->done;
+
+sub user {
+    my ($server, $lines) = @_;
+
+    $server->command('ACL', 'SETUSER', 'gate', split / /,
+                     $t->rules('secret', $lines));
+}
 
 sub other {
     my ($primary) = @_;
 
     return (grep { $_ != $primary } @redis[1, 2])[0];
-}
-
-sub linked {
-    my ($replica) = @_;
-
-    return $replica->command('INFO', 'replication')
-           =~ /master_link_status:up/;
-}
-
-sub sentinel {
-    my ($n) = @_;
-
-    my $file = $t->write_file("sentinel$n.conf", <<"END");
-sentinel monitor main 127.0.0.1 $ports[0] 2
-sentinel down-after-milliseconds main 500
-sentinel failover-timeout main 2000
-END
-
-    return $t->redis(port => $ports[$n], fresh => 1, sentinel => $file);
-}
-
-sub knows_all {
-    my ($sentinel) = @_;
-
-    my %main = @{ $sentinel->command('SENTINEL', 'MASTER', 'main') };
-
-    return $main{'num-other-sentinels'} == 2 && $main{'num-slaves'} == 2;
 }
 
 sub status {
@@ -144,11 +135,11 @@ sub status {
 sub conf {
     return $t->conf(http => <<"END", server => <<'END2');
     gate_redis {
-        server    127.0.0.1:$ports[3];
-        server    127.0.0.1:$ports[4];
-        server    127.0.0.1:$ports[5];
-        sentinel  main;
+        @{[ $group->servers ]}
         timeout   1s;
+
+        username       gate;
+        password_file  %%DIR%%/password;
     }
 
     gate_policy counted {
