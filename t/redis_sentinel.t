@@ -28,7 +28,7 @@ my @sentinels = $group->sentinels;
 $t->write_file('password', "secret\n");
 chmod 0600, $t->dir . '/password';
 
-user($_, qr{\+evalsha|\+role}) for @redis;
+user($_, qr{\+evalsha|\+zadd|\+role}) for @redis;
 user($_, qr{switch-master}) for @sentinels;
 
 my @nodes = map { $t->port } 0, 1;

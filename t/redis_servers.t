@@ -25,7 +25,7 @@ $t->write_file('password', "secret\n");
 chmod 0600, $t->dir . '/password';
 
 $_->command('ACL', 'SETUSER', 'gate', split / /,
-            $t->rules('secret', qr/\+evalsha|\+role/)) for @redis;
+            $t->rules('secret', qr/\+evalsha|\+zadd|\+role/)) for @redis;
 
 follow(1, 0);
 follow(2, 0);
