@@ -32,8 +32,14 @@ $t->backend('chunks', sub {
 });
 
 my $redis = $t->redis;
+
+# what nginx had sent, which TLS may hold some of, and what of it was to come
+
+my $tls = 16_384;
 my $conf = $t->conf(http => <<"END", server => <<'END2');
     gate_redis { server unix:%%DIR%%/redis0.sock; timeout 5s; }
+
+    log_format  sent  '\$http_x_user \$body_bytes_sent';
 
     gate_policy counted {
         certificate  off;
@@ -47,7 +53,8 @@ my $conf = $t->conf(http => <<"END", server => <<'END2');
         root    %%DIR%%/docs;
     }
 END
-        gate  counted;
+        gate        counted;
+        access_log  %%DIR%%/sent.log sent;
 
         location /file/     { alias %%DIR%%/docs/; }
         location /proxied/  { proxy_pass http://unix:%%DIR%%/backend.sock:/; }
@@ -86,12 +93,15 @@ $nginx->stop;
 
 my %paid = map { $_ => $t->granted($redis, "{$_}:counted", 'bytes-day') }
                sort keys %got;
+my %sent = map { split } split /\n/, $t->read_file('sent.log');
 
 for my $user (sort keys %got) {
     my ($http, $from, $bytes) = (split /-/, $user)[2 .. 4];
 
     cmp_ok($paid{$user}, '>=', $got{$user}, "$user: pays for what came");
     cmp_ok($paid{$user}, '<=', $size, "$user: and no more than it all");
+    cmp_ok($paid{$user}, '<=', $sent{$user} + $tls,
+           "$user: nor than what was sent") if $http eq '11';
 
     # who leaves early does not pay for what stayed
 

@@ -18,6 +18,7 @@ $t->certificate('localhost', server => 1);
 $t->countries('203.0.113.0/24' => 'JP');
 
 my $document = $t->document('report', 300_000);
+my $memo = $t->document('memo', 20_000);
 $t->document('note', 100);
 
 $t->backend('chunks', sub {
@@ -58,6 +59,14 @@ my $conf = $t->conf(http => <<'END', server => <<'END2');
         quota        bytes=10m per=day;
         quota        requests=100k per=day;
         lease        64k idle=1m;
+    }
+
+    gate_policy tight {
+        certificate  off;
+        user         $http_x_user;
+        quota        bytes=10m per=day;
+        quota        requests=100k per=day;
+        lease        1k idle=1m;
     }
 
     gate_policy less {
@@ -112,6 +121,14 @@ END
         location /large/known/ {
             gate        large;
             proxy_pass  http://unix:%%DIR%%/known.sock:/;
+        }
+        location /tight/ {
+            gate   tight;
+            alias  %%DIR%%/docs/;
+        }
+        location /tight/proxied/ {
+            gate        tight;
+            proxy_pass  http://unix:%%DIR%%/backend.sock:/;
         }
         location /less/ {
             gate   less;
@@ -172,6 +189,22 @@ for my $http ('1.1', '2') {
         cmp_ok($redis->calls('evalsha', 'eval'), '>', $asked,
                "HTTP/$http: $what: Redis was asked");
         push @came, [ "{$user}:large", 100 + $got, 2, "HTTP/$http: $what" ];
+    }
+}
+
+# what its handler has passed on as a whole when it waits
+
+for my $http ('1.1', '2') {
+    for my $from ('', '/proxied') {
+        my $user = 'tight' . ++$n;
+
+        $t->as($http, $user, '/tight/note');
+        $redis->command('CLIENT', 'PAUSE', 150);
+
+        ok($t->as($http, $user, "/tight$from/memo")->{body} eq $memo,
+           "HTTP/$http: something small$from waits and comes");
+        push @came, [ "{$user}:tight", 20_100, 2,
+                      "HTTP/$http: something small$from" ];
     }
 }
 
