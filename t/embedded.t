@@ -35,6 +35,12 @@ my $conf = $t->conf(http => <<'END' =~ s/%%NOON%%/$t->noon/ger,
         quota        requests=20 per=day %%NOON%%;
     }
 
+    gate_policy slots {
+        certificate  off;
+        user         $http_x_user;
+        quota        requests=5 per=24s;
+    }
+
     gate_policy rolling {
         certificate  off;
         user         $http_x_user;
@@ -45,6 +51,7 @@ END
     server => <<'END');
         location /bytes/    { gate bytes; alias %%DIR%%/docs/; }
         location /requests/ { gate requests; alias %%DIR%%/docs/; }
+        location /slots/    { gate slots; alias %%DIR%%/docs/; }
         location /rolling/  { gate rolling; alias %%DIR%%/docs/; }
 END
 
@@ -118,7 +125,28 @@ $t->wait_for(sub { time >= $opens });
 is(status('alice', '/rolling/small'), 200, 'rolling: passes by Retry-After');
 cmp_ok(time - $began, '>=', 9.9, 'rolling: no six in any ten seconds');
 
+slots();
 $t->done;
+
+# Twelve slots of two seconds: each of these is in another one.
+
+sub slots {
+    my $first;
+
+    for (1 .. 5) {
+        my $at = time;
+
+        $first //= $at;
+        is(status('frank', '/slots/small'), 200, "slots: request $_ of 5");
+        $t->wait_for(sub { time > $at + 2.1 }) if $_ < 5;
+    }
+
+    my $status = status('frank', '/slots/small');
+
+    ok($status == 429 || time > $first + 24,
+       'slots: no six in any 24 seconds, over several slots')
+        or diag("got $status");
+}
 
 sub status {
     my ($user, $uri) = @_;

@@ -163,7 +163,7 @@ sub passes {
         $status = ask($client, $user)->{status};
         $n++ if $status == 200;
         return $status == 429 || $n * $size > $limit;
-    });
+    }, 120);
 
     return $n;
 }

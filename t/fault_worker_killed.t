@@ -43,10 +43,12 @@ for my $ledger ('Redis', 'the zone') {
 
     downloads($ledger);
     requests($ledger);
+    question() if $ledger eq 'Redis';
 
     $nginx->stop;
 
-    is($nginx->said(qr/exited on signal 9/), 2, "$ledger: two were killed");
+    is($nginx->said(qr/exited on signal 9/), $ledger eq 'Redis' ? 3 : 2,
+       "$ledger: so many were killed");
 }
 
 $t->done;
@@ -173,6 +175,29 @@ sub requests {
        "$ledger: requests: has exactly those of others");
 }
 
+# It has asked Redis for somebody: the other one asks anew, after a while.
+
+sub question {
+    my ($dies, $lives) = $nginx->workers;
+
+    my $asks = $t->client_of($dies, port => $port);
+    my $beside = $t->client_of($dies, port => $port);
+    my $other = $t->client_of($lives, port => $port);
+
+    $redis->halt;
+    $asks->send('/bytes/small', headers => { 'X-User' => 'erin' });
+    $beside->request('/pid') for 1 .. 3;
+    kill_worker($dies);
+    $redis->go_on;
+
+    ok($t->wait_for(sub {
+           $other->request('/bytes/small', headers => { 'X-User' => 'erin' })
+                 ->{status} == 200;
+       }, 30), 'a question of the dead one keeps nobody waiting for ever');
+    is($t->settled($redis, '{erin}:bytes', 'bytes-day', 1000), 1000,
+       'and what it was for is counted once');
+}
+
 # A download that is to come by this worker.
 
 sub by {
@@ -212,7 +237,7 @@ sub passes {
         $status = status($user, $uri);
         $n++ if $status == 200;
         return $status == 429 || $n == $most;
-    });
+    }, 120);
 
     is($status, 429, "$uri: $user comes to the limit");
 

@@ -78,7 +78,7 @@ $t->wait_for(sub {
     $r = get('first', $ports[ $n++ % 2 ], 'bob');
     $both++ if $r->{status} == 200;
     return $both == 10;
-});
+}, 120);
 
 is($both, 10, 'who asks two nodes in turn comes to the limit');
 is($t->settled($redis, '{bob}:counted', 'bytes-day', $limit), $limit,

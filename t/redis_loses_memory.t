@@ -80,7 +80,7 @@ $t->wait_for(sub {
     $status = status('carol');
     $more++ if $status == 200;
     return $status == 429;
-});
+}, 120);
 
 is($more, $limit - 4, 'Redis was started anew: the other six');
 is($status, 429, 'and no more');
@@ -172,7 +172,7 @@ sub passed {
         my $status = status($user, $port);
         $more++ if $status == 200;
         return $status == 429;
-    });
+    }, 120);
 
     return $more;
 }
