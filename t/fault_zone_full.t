@@ -137,6 +137,7 @@ sub conf {
         certificate  off;
         user         \$http_x_user;
         quota        bytes=1m per=day $noon;
+        lease        4m idle=1h;
     }
 END
         gate  counted;
