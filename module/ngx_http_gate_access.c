@@ -7,6 +7,7 @@
 
 #include "ngx_http_gate_country.h"
 #include "ngx_http_gate_familiar.h"
+#include "ngx_http_gate_header.h"
 #include "ngx_http_gate_hold.h"
 #include "ngx_http_gate_identity.h"
 #include "ngx_http_gate_journey.h"
@@ -535,29 +536,14 @@ ngx_http_gate_access_deny(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 static ngx_int_t
 ngx_http_gate_access_retry_after(ngx_http_request_t *r, uint64_t retry)
 {
-    ngx_table_elt_t  *h;
+    u_char  *p, *seconds;
 
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
+    seconds = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (seconds == NULL) {
         return NGX_ERROR;
     }
 
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
+    p = ngx_sprintf(seconds, "%uL", (retry + 999) / 1000);
 
-    h->hash = 1;
-    ngx_str_set(&h->key, "Retry-After");
-
-    h->value.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
-    if (h->value.data == NULL) {
-        h->hash = 0;
-        return NGX_ERROR;
-    }
-
-    h->value.len = ngx_sprintf(h->value.data, "%uL",
-                               (retry + 999) / 1000)
-                   - h->value.data;
-
-    return NGX_OK;
+    return ngx_http_gate_header_add(r, "Retry-After", seconds, p - seconds);
 }

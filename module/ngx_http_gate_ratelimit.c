@@ -7,6 +7,8 @@
 
 #include "ngx_http_gate_ratelimit.h"
 
+#include "ngx_http_gate_header.h"
+
 #include "gate_window.h"
 #include "ngx_http_gate_access.h"
 
@@ -192,25 +194,7 @@ static ngx_int_t
 ngx_http_gate_ratelimit_header(ngx_http_request_t *r, const char *name,
     const ngx_str_t *value)
 {
-    ngx_table_elt_t  *h;
-
-    if (value->len == 0) {
-        return NGX_OK;
-    }
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value = *value;
-
-    return NGX_OK;
+    return value->len ? ngx_http_gate_header_add(r, name, value->data,
+                                                 value->len)
+                      : NGX_OK;
 }

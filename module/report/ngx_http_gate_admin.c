@@ -8,6 +8,8 @@
 
 #include "ngx_http_gate_admin_inner.h"
 
+#include "ngx_http_gate_header.h"
+
 
 /* of a request's body; every change is a few short texts */
 #define NGX_HTTP_GATE_ADMIN_BODY  (16 * 1024)
@@ -147,7 +149,8 @@ ngx_http_gate_admin_wrong(ngx_http_gate_admin_ctx_t *ctx, ngx_uint_t methods)
             continue;
         }
 
-        if (ngx_http_gate_answer_header(ctx->request, "Allow", allow[i].names)
+        if (ngx_http_gate_header_add(ctx->request, "Allow", allow[i].names,
+                                     ngx_strlen(allow[i].names))
             != NGX_OK)
         {
             return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -6,6 +6,8 @@
 
 #include "ngx_http_gate_answer.h"
 
+#include "ngx_http_gate_header.h"
+
 
 static ngx_int_t ngx_http_gate_answer_headers(ngx_http_request_t *r);
 static void ngx_http_gate_answer_free(void *data);
@@ -162,37 +164,13 @@ ngx_http_gate_answer_headers(ngx_http_request_t *r)
     };
 
     for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        if (ngx_http_gate_answer_header(r, headers[i][0], headers[i][1])
+        if (ngx_http_gate_header_add(r, headers[i][0], headers[i][1],
+                                     ngx_strlen(headers[i][1]))
             != NGX_OK)
         {
             return NGX_ERROR;
         }
     }
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_gate_answer_header(ngx_http_request_t *r, const char *name,
-    const char *value)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.data = (u_char *) value;
-    h->value.len = ngx_strlen(value);
-
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
 
     return NGX_OK;
 }

@@ -43,10 +43,6 @@ ngx_int_t ngx_http_gate_answer_text(ngx_http_request_t *r, ngx_uint_t status,
 ngx_int_t ngx_http_gate_answer_csv(ngx_http_request_t *r, json_t *rows,
     const char *const *columns, ngx_uint_t n);
 
-/* Adds a header to the answer; both texts stay.  NGX_ERROR: no memory. */
-ngx_int_t ngx_http_gate_answer_header(ngx_http_request_t *r, const char *name,
-    const char *value);
-
 /*
  * A text of anybody's as JSON: what is no UTF-8 in it stands there as U+FFFD.
  * NULL: no memory.

@@ -7,6 +7,8 @@
 
 #include "ngx_http_gate_refusal.h"
 
+#include "ngx_http_gate_header.h"
+
 #include "gate_judge.h"
 #include "ngx_http_gate_refusal_render.h"
 #include "ngx_http_gate_refusal_texts.h"
@@ -24,8 +26,6 @@ static ngx_int_t ngx_http_gate_refusal_csp(ngx_conf_t *cf,
 static void ngx_http_gate_refusal_accept(ngx_http_request_t *r,
     const char *name, ngx_http_gate_refusal_read_pt read,
     gate_accept_t *accept);
-static ngx_int_t ngx_http_gate_refusal_header(ngx_http_request_t *r,
-    const char *name, const u_char *value, size_t len);
 
 
 ngx_http_gate_refusal_page_t *
@@ -135,19 +135,19 @@ ngx_http_gate_refusal_answer(ngx_http_request_t *r,
                                            body);
 
     if (rc != NGX_OK
-        || ngx_http_gate_refusal_header(r, "Content-Language", (u_char *) tag,
+        || ngx_http_gate_header_add(r, "Content-Language", (u_char *) tag,
                                         ngx_strlen(tag))
            != NGX_OK
-        || ngx_http_gate_refusal_header(r, "Content-Security-Policy",
+        || ngx_http_gate_header_add(r, "Content-Security-Policy",
                                         page->csp.data, page->csp.len)
            != NGX_OK
-        || ngx_http_gate_refusal_header(r, "X-Content-Type-Options",
+        || ngx_http_gate_header_add(r, "X-Content-Type-Options",
                                         (u_char *) "nosniff", 7)
            != NGX_OK
-        || ngx_http_gate_refusal_header(r, "Cache-Control",
+        || ngx_http_gate_header_add(r, "Cache-Control",
                                         (u_char *) "no-store", 8)
            != NGX_OK
-        || ngx_http_gate_refusal_header(r, "Vary",
+        || ngx_http_gate_header_add(r, "Vary",
                                         (u_char *) "Accept, Accept-Language",
                                         23)
            != NGX_OK)
@@ -203,29 +203,4 @@ ngx_http_gate_refusal_accept(ngx_http_request_t *r, const char *name,
             }
         }
     }
-}
-
-
-static ngx_int_t
-ngx_http_gate_refusal_header(ngx_http_request_t *r, const char *name,
-    const u_char *value, size_t len)
-{
-    ngx_table_elt_t  *h;
-
-    h = ngx_list_push(&r->headers_out.headers);
-    if (h == NULL) {
-        return NGX_ERROR;
-    }
-
-#if (nginx_version >= 1023000)
-    h->next = NULL;
-#endif
-
-    h->hash = 1;
-    h->key.data = (u_char *) name;
-    h->key.len = ngx_strlen(name);
-    h->value.data = (u_char *) value;
-    h->value.len = len;
-
-    return NGX_OK;
 }
