@@ -19,6 +19,7 @@ struct ngx_http_gate_reading_s {
     ngx_http_gate_read_pt      handler;     /* NULL: closed */
     void                      *data;
     ngx_msec_t                 asked;
+    ngx_uint_t                 writes;      /* behind epoch.lua */
     ngx_uint_t                 reload;      /* Redis has not the script */
     ngx_uint_t                 argc;
     ngx_str_t                 *argv;        /* behind it, and their text */
@@ -27,7 +28,8 @@ struct ngx_http_gate_reading_s {
 
 
 static ngx_http_gate_reading_t *ngx_http_gate_reading_create(
-    const ngx_str_t *argv, ngx_uint_t argc, ngx_log_t *log);
+    const ngx_str_t *epoch, ngx_uint_t nkeys, const ngx_str_t *argv,
+    ngx_uint_t argc, ngx_log_t *log);
 static ngx_int_t ngx_http_gate_reading_send(ngx_http_gate_reading_t *reading);
 static void ngx_http_gate_reading_reply_handler(void *data,
     redisReply *reply);
@@ -44,27 +46,45 @@ ngx_http_gate_ledger_read(ngx_http_gate_ledger_t *ledger,
     ngx_uint_t argc, ngx_http_gate_read_pt handler, void *data,
     ngx_http_gate_reading_t **opened)
 {
+    u_char                    text[NGX_HTTP_GATE_KEY_MAX];
     ngx_int_t                 rc;
-    ngx_str_t                *arg;
+    ngx_str_t                *arg, epoch;
+    ngx_uint_t                writes;
     ngx_http_gate_reading_t  *reading;
 
     if (ledger == NULL || ledger->redis == NULL) {
         return NGX_BUSY;
     }
 
-    reading = ngx_http_gate_reading_create(argv, argc, ledger->log);
+    writes = script == NGX_HTTP_GATE_SCRIPT_CONFIRM;
+
+    epoch.data = text;
+    epoch.len = 0;
+
+    /* in a cluster whoever sends it adds where its server has it */
+
+    if (writes && !ledger->scripts.cluster) {
+        epoch.len = ngx_snprintf(text, sizeof(text), "%V:epoch",
+                                 &ledger->scripts.prefix)
+                    - text;
+    }
+
+    reading = ngx_http_gate_reading_create(&epoch, nkeys, argv, argc,
+                                           ledger->log);
     if (reading == NULL) {
         return NGX_ERROR;
     }
 
     reading->ledger = ledger;
     reading->script = script;
+    reading->writes = writes;
     reading->handler = handler;
     reading->data = data;
 
     arg = &reading->argv[NGX_HTTP_GATE_READ_HEAD - 1];
     arg->data = reading->nkeys;
-    arg->len = ngx_sprintf(reading->nkeys, "%ui", nkeys) - reading->nkeys;
+    arg->len = ngx_sprintf(reading->nkeys, "%ui", nkeys + (epoch.len > 0))
+               - reading->nkeys;
 
     rc = ngx_http_gate_reading_send(reading);
 
@@ -79,18 +99,21 @@ ngx_http_gate_ledger_read(ngx_http_gate_ledger_t *ledger,
 }
 
 
+/* the epoch, if it is not empty, goes behind the other keys */
+
 static ngx_http_gate_reading_t *
-ngx_http_gate_reading_create(const ngx_str_t *argv, ngx_uint_t argc,
-    ngx_log_t *log)
+ngx_http_gate_reading_create(const ngx_str_t *epoch, ngx_uint_t nkeys,
+    const ngx_str_t *argv, ngx_uint_t argc, ngx_log_t *log)
 {
     size_t                    size;
     u_char                   *p;
     ngx_str_t                *arg;
     ngx_uint_t                i;
+    const ngx_str_t          *from;
     ngx_http_gate_reading_t  *reading;
 
-    size = sizeof(ngx_http_gate_reading_t)
-           + (NGX_HTTP_GATE_READ_HEAD + argc) * sizeof(ngx_str_t);
+    size = sizeof(ngx_http_gate_reading_t) + epoch->len
+           + (NGX_HTTP_GATE_READ_HEAD + argc + 1) * sizeof(ngx_str_t);
 
     for (i = 0; i < argc; i++) {
         size += argv[i].len;
@@ -102,15 +125,18 @@ ngx_http_gate_reading_create(const ngx_str_t *argv, ngx_uint_t argc,
     }
 
     reading->argv = (ngx_str_t *) (reading + 1);
-    reading->argc = NGX_HTTP_GATE_READ_HEAD + argc;
+    reading->argc = NGX_HTTP_GATE_READ_HEAD + argc + (epoch->len > 0);
 
+    arg = &reading->argv[NGX_HTTP_GATE_READ_HEAD];
     p = (u_char *) (reading->argv + reading->argc);
 
-    for (i = 0; i < argc; i++) {
-        arg = &reading->argv[NGX_HTTP_GATE_READ_HEAD + i];
-        arg->data = p;
-        arg->len = argv[i].len;
-        p = ngx_cpymem(p, argv[i].data, argv[i].len);
+    for (i = 0; i < argc + (epoch->len > 0); i++) {
+        from = epoch->len == 0 || i < nkeys ? &argv[i]
+               : i == nkeys ? epoch : &argv[i - 1];
+
+        arg[i].data = p;
+        arg[i].len = from->len;
+        p = ngx_cpymem(p, from->data, from->len);
     }
 
     return reading;
@@ -143,7 +169,7 @@ ngx_http_gate_reading_send(ngx_http_gate_reading_t *reading)
 
     rc = ngx_http_gate_redis_ask(ledger->redis,
                                  &argv[NGX_HTTP_GATE_READ_HEAD],
-                                 reading->argc, argv, 0,
+                                 reading->argc, argv, reading->writes,
                                  ngx_http_gate_reading_reply_handler, reading);
 
     ngx_http_gate_ledger_sent(ledger, NGX_HTTP_GATE_ASKED_READ, rc == NGX_OK);

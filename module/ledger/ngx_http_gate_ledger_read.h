@@ -1,7 +1,7 @@
 /*
- * Reading what Redis has, for whoever looks: a script is asked, and its reply
- * handed on as cells.  Nothing of it is kept here, and no request of a user
- * waits for it.
+ * Reading what Redis has, for whoever looks, and confirming it: a script is
+ * asked, and its reply handed on as cells.  Nothing of it is kept here, and no
+ * request of a user waits for it.
  */
 
 
@@ -26,9 +26,11 @@ typedef void (*ngx_http_gate_read_pt)(void *data, ngx_int_t rc,
 
 /*
  * Asks a script whose first nkeys of argc arguments are keys of one slot; all
- * of them are copied.  NGX_OK: the handler will be called once, later, never
- * from inside this call, unless *reading is closed before.  NGX_BUSY: Redis is
- * away, or there is none.  NGX_ERROR: no memory.
+ * of them are copied.  To one that stands behind epoch.lua the key of the epoch
+ * is added; what that writes, replicas have, as with other writes.  NGX_OK: the
+ * handler will be called once, later, never from inside this call, unless
+ * *reading is closed before.  NGX_BUSY: Redis is away, or there is none.
+ * NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_gate_ledger_read(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_script_e script, ngx_uint_t nkeys, const ngx_str_t *argv,

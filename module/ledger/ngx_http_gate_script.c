@@ -79,6 +79,8 @@ ngx_http_gate_script_init(ngx_http_gate_scripts_t *scripts)
           (u_char *) ngx_http_gate_journey_script },
         { sizeof(ngx_http_gate_inspect_script) - 1,
           (u_char *) ngx_http_gate_inspect_script },
+        { sizeof(ngx_http_gate_confirm_script) - 1,
+          (u_char *) ngx_http_gate_confirm_script },
         { sizeof(ngx_http_gate_events_read_script) - 1,
           (u_char *) ngx_http_gate_events_read_script },
         { sizeof(ngx_http_gate_usage_user_script) - 1,

@@ -31,6 +31,7 @@ static ngx_int_t ngx_http_gate_admin_change(ngx_http_gate_admin_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_admin_run(ngx_http_gate_admin_ctx_t *ctx);
 static void ngx_http_gate_admin_read_handler(void *data, ngx_int_t rc,
     const ngx_str_t *cells, ngx_uint_t n);
+static ngx_int_t ngx_http_gate_admin_unheard(ngx_http_gate_admin_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_admin_refuse(ngx_http_gate_admin_ctx_t *ctx,
     ngx_uint_t status, const char *detail);
 static ngx_uint_t ngx_http_gate_admin_same_origin(ngx_http_request_t *r);
@@ -49,7 +50,9 @@ static const ngx_http_gate_admin_route_t  ngx_http_gate_admin_routes[] = {
     { NGX_HTTP_GET, ngx_string("v1/incident"), ngx_http_gate_admin_incident },
     { NGX_HTTP_GET, ngx_string("v1/holds"), ngx_http_gate_admin_holds },
     { NGX_HTTP_POST, ngx_string("v1/holds"), ngx_http_gate_admin_hold_set },
-    { NGX_HTTP_DELETE, ngx_string("v1/holds"), ngx_http_gate_admin_hold_lift }
+    { NGX_HTTP_DELETE, ngx_string("v1/holds"), ngx_http_gate_admin_hold_lift },
+    { NGX_HTTP_POST, ngx_string("v1/country"), ngx_http_gate_admin_country },
+    { NGX_HTTP_POST, ngx_string("v1/place"), ngx_http_gate_admin_place }
 };
 
 
@@ -235,13 +238,33 @@ ngx_http_gate_admin_read_handler(void *data, ngx_int_t rc,
     ngx_http_set_log_request(c->log, r);
 
     rc = rc == NGX_OK ? ctx->heard(ctx, cells, n)
-                      : ngx_http_gate_admin_away(ctx);
+                      : ngx_http_gate_admin_unheard(ctx);
 
     if (rc != NGX_AGAIN) {
         ngx_http_finalize_request(r, rc);
     }
 
     ngx_http_run_posted_requests(c);
+}
+
+
+/* of a change it was told that somebody makes it */
+
+static ngx_int_t
+ngx_http_gate_admin_unheard(ngx_http_gate_admin_ctx_t *ctx)
+{
+    ngx_http_request_t  *r;
+
+    static const ngx_str_t  words =
+        ngx_string("Redis does not say that it is done.");
+
+    r = ctx->request;
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        ctx->admin.told(r, 1, &ctx->admin.by, &r->uri, &words);
+    }
+
+    return ngx_http_gate_admin_away(ctx);
 }
 
 

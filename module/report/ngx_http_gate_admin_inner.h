@@ -101,6 +101,14 @@ ngx_uint_t ngx_http_gate_admin_word(const char *word,
 /* A number of a cell, 0 if it is none. */
 uint64_t ngx_http_gate_admin_value(const ngx_str_t *cell);
 
+/*
+ * The key of what is known of a user, from the request's pool; empty without a
+ * ledger, which knows nothing.  NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_http_gate_admin_key(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *user, const ngx_str_t *suffix, const char *behind,
+    ngx_str_t *key);
+
 /* One user: his quotas, countries and place under each policy. */
 ngx_int_t ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx);
 
@@ -108,6 +116,10 @@ ngx_int_t ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx);
 ngx_int_t ngx_http_gate_admin_holds(ngx_http_gate_admin_ctx_t *ctx);
 ngx_int_t ngx_http_gate_admin_hold_set(ngx_http_gate_admin_ctx_t *ctx);
 ngx_int_t ngx_http_gate_admin_hold_lift(ngx_http_gate_admin_ctx_t *ctx);
+
+/* A country that is usual for a user, or not; and where he was last. */
+ngx_int_t ngx_http_gate_admin_country(ngx_http_gate_admin_ctx_t *ctx);
+ngx_int_t ngx_http_gate_admin_place(ngx_http_gate_admin_ctx_t *ctx);
 
 /* What was taken, by whom and from where, document by document. */
 ngx_int_t ngx_http_gate_admin_incident(ngx_http_gate_admin_ctx_t *ctx);

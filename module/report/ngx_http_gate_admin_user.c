@@ -168,36 +168,54 @@ ngx_http_gate_admin_user_hash(ngx_http_gate_admin_ctx_t *ctx,
     const ngx_str_t *suffix, const char *behind,
     ngx_http_gate_admin_heard_pt heard)
 {
-    u_char                      *p;
     ngx_str_t                    argv[2];
-    const ngx_str_t             *prefix;
     ngx_http_gate_admin_user_t  *user;
 
     user = ctx->state;
 
-    if (ctx->admin.ledger == NULL) {
-        return ngx_http_gate_admin_ask(ctx, NGX_HTTP_GATE_SCRIPT_INSPECT, 0,
-                                       NULL, 0, heard);
-    }
-
-    prefix = ngx_http_gate_ledger_prefix(ctx->admin.ledger);
-
-    argv[0].data = ngx_pnalloc(ctx->request->pool,
-                               prefix->len + 1 + NGX_HTTP_GATE_NAME_MAX
-                               + ngx_strlen(behind));
-    if (argv[0].data == NULL) {
+    if (ngx_http_gate_admin_key(ctx, &user->name, suffix, behind, &argv[0])
+        != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    p = ngx_sprintf(argv[0].data, "%V:", prefix);
-    p = ngx_http_gate_zone_text(p, &user->name, suffix);
-    p = ngx_sprintf(p, "%s", behind);
-
-    argv[0].len = p - argv[0].data;
     ngx_str_set(&argv[1], NGX_HTTP_GATE_USER_FIELDS);
 
     return ngx_http_gate_admin_ask(ctx, NGX_HTTP_GATE_SCRIPT_INSPECT, 1, argv,
                                    2, heard);
+}
+
+
+ngx_int_t
+ngx_http_gate_admin_key(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *user, const ngx_str_t *suffix, const char *behind,
+    ngx_str_t *key)
+{
+    u_char           *p;
+    const ngx_str_t  *prefix;
+
+    ngx_str_null(key);
+
+    if (ctx->admin.ledger == NULL) {
+        return NGX_OK;
+    }
+
+    prefix = ngx_http_gate_ledger_prefix(ctx->admin.ledger);
+
+    key->data = ngx_pnalloc(ctx->request->pool,
+                            prefix->len + 1 + NGX_HTTP_GATE_NAME_MAX
+                            + ngx_strlen(behind));
+    if (key->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(key->data, "%V:", prefix);
+    p = ngx_http_gate_zone_text(p, user, suffix);
+    p = ngx_sprintf(p, "%s", behind);
+
+    key->len = p - key->data;
+
+    return NGX_OK;
 }
 
 
