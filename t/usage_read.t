@@ -152,6 +152,8 @@ is(status('by=users&from=2025-01-01&to=2026-02-04'), 200, '400 days');
 $redis->command('SET', "gate:{broken}/projects:$today", 'x');
 is(status('user=broken'), 503, 'what cannot be read');
 $redis->halt;
+is($t->curl('/admin/v1/usage?user=alice', http => 2, seconds => 1)->{exit}, 28,
+   'who does not wait for the answer, in HTTP/2, is not there when it comes');
 is(status('user=alice'), 503, 'nor when Redis is away');
 $redis->go_on;
 ok($t->wait_for(sub { status('user=alice') == 200 }), 'and again');

@@ -606,6 +606,10 @@ ngx_http_gate_admin_cleanup(void *data)
         ngx_http_gate_ledger_read_close(ctx->reading);
     }
 
+    if (ctx->usage) {
+        ngx_http_gate_usage_close(ctx->usage);
+    }
+
     if (ctx->order) {
         ctx->order->ctx = NULL;
     }

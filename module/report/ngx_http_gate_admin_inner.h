@@ -11,6 +11,7 @@
 #include "ngx_http_gate_admin.h"
 #include "ngx_http_gate_answer.h"
 #include "ngx_http_gate_ledger_read.h"
+#include "ngx_http_gate_usage_read.h"
 
 
 /* rows of an answer, without and with "limit" */
@@ -70,6 +71,7 @@ struct ngx_http_gate_admin_ctx_s {
     void                    *state;     /* the handler's own */
 
     ngx_http_gate_reading_t      *reading;  /* NULL: nothing is asked */
+    ngx_http_gate_usage_asking_t *usage;    /* the same */
     ngx_http_gate_admin_heard_pt  heard;
     ngx_http_gate_admin_order_t  *order;    /* NULL: none is under way */
 };

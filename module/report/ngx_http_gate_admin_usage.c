@@ -6,9 +6,6 @@
 
 #include "ngx_http_gate_admin_inner.h"
 
-#include "ngx_http_gate_usage_read.h"
-
-
 static ngx_int_t ngx_http_gate_admin_usage_query(
     ngx_http_gate_admin_ctx_t *ctx, ngx_http_gate_usage_query_t *query);
 static ngx_int_t ngx_http_gate_admin_usage_of(ngx_http_gate_admin_ctx_t *ctx,
@@ -27,10 +24,9 @@ static json_t *ngx_http_gate_admin_usage_name(const ngx_str_t *name);
 ngx_int_t
 ngx_http_gate_admin_usage(ngx_http_gate_admin_ctx_t *ctx)
 {
-    ngx_int_t                      rc;
-    ngx_http_request_t            *r;
-    ngx_http_gate_usage_query_t    query;
-    ngx_http_gate_usage_asking_t  *asking;
+    ngx_int_t                    rc;
+    ngx_http_request_t          *r;
+    ngx_http_gate_usage_query_t  query;
 
     r = ctx->request;
 
@@ -39,14 +35,13 @@ ngx_http_gate_admin_usage(ngx_http_gate_admin_ctx_t *ctx)
     if (rc == NGX_OK) {
         rc = ngx_http_gate_usage_ask(ctx->admin.ledger, &query,
                                      ngx_http_gate_admin_usage_handler, ctx,
-                                     &asking);
+                                     &ctx->usage);
     }
 
     switch (rc) {
 
     case NGX_OK:
-        r->main->count++;
-        return NGX_DONE;
+        return NGX_AGAIN;
 
     case NGX_BUSY:
         return ngx_http_gate_answer_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
@@ -171,6 +166,8 @@ ngx_http_gate_admin_usage_handler(void *data, ngx_int_t rc,
 
     r = ctx->request;
     c = r->connection;
+
+    ctx->usage = NULL;
 
     ngx_http_set_log_request(c->log, r);
 
