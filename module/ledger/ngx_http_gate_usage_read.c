@@ -531,6 +531,8 @@ static void
 ngx_http_gate_usage_add(ngx_http_gate_usage_asking_t *asking,
     ngx_http_gate_usage_sum_t *sum, const ngx_http_gate_usage_sum_t *more)
 {
+    sum->largest = ngx_max(sum->largest, more->bytes);
+
     if (asking->query.of == NGX_HTTP_GATE_USAGE_OF_LARGEST) {
         sum->bytes = ngx_max(sum->bytes, more->bytes);
         return;

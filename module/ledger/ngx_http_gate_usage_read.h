@@ -49,6 +49,7 @@ typedef struct {
                                            blank and its first bytes, or
                                            "#none", "#others"; of days none */
     uint64_t                   bytes;
+    uint64_t                   largest; /* of these, in one of the days */
     uint64_t                   requests;    /* of a user, or project, only */
     uint64_t                   documents;   /* of each day, added up */
 } ngx_http_gate_usage_sum_t;

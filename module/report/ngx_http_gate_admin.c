@@ -47,6 +47,7 @@ static const ngx_http_gate_admin_route_t  ngx_http_gate_admin_routes[] = {
     { NGX_HTTP_GET, ngx_string("v1/state"), ngx_http_gate_admin_state },
     { NGX_HTTP_GET, ngx_string("v1/user"), ngx_http_gate_admin_user },
     { NGX_HTTP_GET, ngx_string("v1/usage"), ngx_http_gate_admin_usage },
+    { NGX_HTTP_GET, ngx_string("v1/exposure"), ngx_http_gate_admin_exposure },
     { NGX_HTTP_GET, ngx_string("v1/incident"), ngx_http_gate_admin_incident },
     { NGX_HTTP_GET, ngx_string("v1/holds"), ngx_http_gate_admin_holds },
     { NGX_HTTP_POST, ngx_string("v1/holds"), ngx_http_gate_admin_hold_set },

@@ -129,8 +129,12 @@ ngx_int_t ngx_http_gate_admin_incident(ngx_http_gate_admin_ctx_t *ctx);
 /* Which node this is, and how its parts are. */
 ngx_int_t ngx_http_gate_admin_state(ngx_http_gate_admin_ctx_t *ctx);
 
-/* What was taken in some days. */
+/* What was taken in some days; and a name of that, to be shown. */
 ngx_int_t ngx_http_gate_admin_usage(ngx_http_gate_admin_ctx_t *ctx);
+json_t *ngx_http_gate_admin_usage_name(const ngx_str_t *name);
+
+/* What can be taken at most, beside what was. */
+ngx_int_t ngx_http_gate_admin_exposure(ngx_http_gate_admin_ctx_t *ctx);
 
 /* Answers that Redis does not, or that there is none. */
 ngx_int_t ngx_http_gate_admin_away(ngx_http_gate_admin_ctx_t *ctx);

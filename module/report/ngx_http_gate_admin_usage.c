@@ -18,7 +18,6 @@ static json_t *ngx_http_gate_admin_usage_rows(
     const ngx_http_gate_usage_answer_t *answer);
 static json_t *ngx_http_gate_admin_usage_days(
     const ngx_http_gate_usage_answer_t *answer);
-static json_t *ngx_http_gate_admin_usage_name(const ngx_str_t *name);
 
 
 ngx_int_t
@@ -222,7 +221,7 @@ ngx_http_gate_admin_usage_rows(const ngx_http_gate_usage_answer_t *answer)
 
 /* of a long or odd one, what is kept of it */
 
-static json_t *
+json_t *
 ngx_http_gate_admin_usage_name(const ngx_str_t *name)
 {
     u_char  *blank;
