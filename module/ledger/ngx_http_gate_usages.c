@@ -336,6 +336,9 @@ ngx_http_gate_usages_make(ngx_http_gate_usages_t *usages,
     ngx_uint_t                  i;
     ngx_http_gate_usage_row_t  *row;
 
+    n = 0;
+    names = 0;
+
     for (i = 0; i < NGX_HTTP_GATE_USAGE_EVICTS; i++) {
 
         names = ngx_http_gate_usages_write(usages, usage);
@@ -353,7 +356,7 @@ ngx_http_gate_usages_make(ngx_http_gate_usages_t *usages,
         }
     }
 
-    if (i == NGX_HTTP_GATE_USAGE_EVICTS) {
+    if (n == 0) {
         return 0;
     }
 
