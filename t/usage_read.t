@@ -153,7 +153,7 @@ $redis->command('SET', "gate:{broken}/projects:$today", 'x');
 is(status('user=broken'), 503, 'what cannot be read');
 $redis->halt;
 is($t->curl('/admin/v1/usage?user=alice', http => 2, seconds => 1)->{exit}, 28,
-   'who does not wait for the answer, in HTTP/2, is not there when it comes');
+   'who does not wait for the answer, in HTTP/2, harms nobody');
 is(status('user=alice'), 503, 'nor when Redis is away');
 $redis->go_on;
 ok($t->wait_for(sub { status('user=alice') == 200 }), 'and again');
