@@ -136,8 +136,8 @@ $t->done;
 sub refused {
     my ($r, $before, $after, $what) = @_;
 
-    cmp_ok(length $r->{body}, '<', 1024, "$what: nothing is delivered");
-    like($r->{body}, qr/429 Too Many Requests/, "$what: but an error page");
+    like($r->{body}, qr{\A<!DOCTYPE html>[\t\n -~]*</html>\s*\z},
+         "$what: nothing is delivered but the page of a refusal");
 
     my $wait = $r->{headers}{'retry-after'} // 0;
     my $least = midnight($after) - 1;

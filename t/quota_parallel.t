@@ -52,7 +52,8 @@ for my $http ('1.1', '2') {
                        port => $n % 2 ? $second : $t->{port});
 
         return "$r->{status} " . ($r->{body} eq $document ? 'whole'
-                                  : length $r->{body} < 1000 ? 'nothing'
+                                  : $r->{body} =~ /\A<!DOCTYPE html>/
+                                  ? 'nothing'
                                   : 'a piece');
     });
 
