@@ -209,7 +209,12 @@ sub held {
                                              : ('bob', '/projects/tower/x');
 
     $t->hold($redis, 'h', $what);
-    $t->wait_for(sub { $t->as('1.1', $user, $uri)->{status} == 403 });
+
+    # by both workers
+
+    $t->wait_for(sub {
+        !grep { $t->as('1.1', $user, $uri)->{status} != 403 } 1 .. 12;
+    });
 }
 
 sub lifted {
