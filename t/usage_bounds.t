@@ -158,6 +158,7 @@ cmp_ok($requests, '>', 100, "which are not all ($requests)");
 # the documents of one user, for which there is not always room
 
 $redis->halt;
+$client = $t->client(port => $port);
 $client->request("/doc/$_", headers => { 'X-User' => 'reader' }) for 1 .. 600;
 
 my $dropped = { metrics() }->{documents};
