@@ -149,6 +149,7 @@ $dropped = metric('dropped');
 $redis->command('SAVE');
 $redis->kill;
 ask('/free/small', 20);
+$t->wait_for(sub { 2 <= grep { /^redis-lost$/ } actions() });
 $redis->start;
 $redis->command('ACL', 'SETUSER', 'gate', split / /,
                 $t->rules('secret', qr/\+evalsha|\+zadd|\+hlen|\+xadd/));
