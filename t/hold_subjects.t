@@ -128,8 +128,9 @@ $t->hold($redis, 'h', 'user=alice@example.jp until=' . ($now - 5));
 $t->hold($redis, 'i', 'user=bob@example.jp');
 ok($t->wait_for(sub { status('bob') == 403 }), 'two holds');
 is(status('alice'), 200, 'one of which is past');
-like($t->get('/metrics')->{body}, qr/^nginx_gate_holds 1$/m,
-     'metrics count one');
+ok($t->wait_for(sub {
+       $t->get('/metrics')->{body} =~ /^nginx_gate_holds 1$/m
+   }), 'metrics count one');
 
 $t->hold($redis, 'h', 'user=alice@example.jp until=' . ($now + 8));
 ok($t->wait_for(sub { status('alice') == 403 }, 5), 'held for some seconds');
