@@ -111,6 +111,7 @@ typedef struct {
     ngx_http_gate_overrun_e      overrun;
     size_t                       rate;      /* bytes/s, if slow */
     ngx_uint_t                   status[GATE_REASONS];
+    ngx_uint_t                   counted;   /* where, among the counters */
     unsigned                     certificate_set:1;
     unsigned                     crl_expired_set:1;
     unsigned                     store_down_set:1;
@@ -273,6 +274,7 @@ struct ngx_http_gate_ctx_s {
     ngx_uint_t                   journeys;  /* questions for them */
 
     uint64_t                     charged;   /* bytes passed on */
+    uint64_t                     counted;   /* of them, as having left */
     ngx_http_gate_usage_t        usage;     /* what it adds to it */
 
     ngx_http_gate_holds_waiter_t hold_waiter;

@@ -7,11 +7,13 @@
 #include "ngx_http_gate_end.h"
 
 #include "ngx_http_gate_access.h"
+#include "ngx_http_gate_count.h"
 #include "ngx_http_gate_last.h"
 #include "ngx_http_gate_meter.h"
 #include "ngx_http_gate_tell.h"
 
 
+static void ngx_http_gate_end_refused(ngx_http_request_t *r);
 static void ngx_http_gate_end_policy(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_uint_t ngx_http_gate_end_status(ngx_http_request_t *r);
@@ -20,8 +22,7 @@ static ngx_uint_t ngx_http_gate_end_status(ngx_http_request_t *r);
 ngx_int_t
 ngx_http_gate_end_handler(ngx_http_request_t *r)
 {
-    ngx_http_gate_ctx_t       *ctx, *first;
-    ngx_http_gate_loc_conf_t  *glcf;
+    ngx_http_gate_ctx_t  *ctx, *first;
 
     if (r != r->main) {
         return NGX_OK;
@@ -30,10 +31,8 @@ ngx_http_gate_end_handler(ngx_http_request_t *r)
     first = ngx_http_gate_access_first(r);
 
     if (first == NULL) {
-        glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
-
-        if (glcf->audit && ngx_http_gate_last_early(r)) {
-            ngx_http_gate_tell_early(r, ngx_http_gate_end_status(r));
+        if (ngx_http_gate_last_early(r)) {
+            ngx_http_gate_end_refused(r);
         }
 
         return NGX_OK;
@@ -46,6 +45,23 @@ ngx_http_gate_end_handler(ngx_http_request_t *r)
     }
 
     return NGX_OK;
+}
+
+
+/* by nginx, before any phase */
+
+static void
+ngx_http_gate_end_refused(ngx_http_request_t *r)
+{
+    ngx_http_gate_loc_conf_t  *glcf;
+
+    ngx_http_gate_count_early(r);
+
+    glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
+
+    if (glcf->audit) {
+        ngx_http_gate_tell_early(r, ngx_http_gate_end_status(r));
+    }
 }
 
 

@@ -9,6 +9,7 @@
 #include "ngx_http_gate_meter.h"
 
 #include "ngx_http_gate_access.h"
+#include "ngx_http_gate_count.h"
 #include "ngx_http_gate_familiar.h"
 #include "ngx_http_gate_hold.h"
 #include "ngx_http_gate_last.h"
@@ -36,6 +37,7 @@ static void ngx_http_gate_meter_clear(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_meter_pass(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *first, ngx_chain_t *in);
+static void ngx_http_gate_meter_told(ngx_http_gate_ctx_t *ctx);
 static ngx_http_gate_ctx_t *ngx_http_gate_meter_added(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *first);
 static ngx_int_t ngx_http_gate_meter_hold(ngx_http_gate_ctx_t *ctx,
@@ -57,7 +59,6 @@ static void ngx_http_gate_meter_go_on(ngx_http_request_t *r,
 static void ngx_http_gate_meter_refuse_late(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_retry_handler(ngx_event_t *ev);
-static void ngx_http_gate_meter_count(ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_release(ngx_http_request_t *r);
 static void ngx_http_gate_meter_cut(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
@@ -360,12 +361,24 @@ ngx_http_gate_meter_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *first,
 
     first->added = NULL;
 
+    ngx_http_gate_meter_told(ctxs[0] ? ctxs[0] : ctxs[1]);
     ngx_http_gate_tally_add(ctxs[0], ctxs[1], size);
 
     ngx_http_gate_meter_charge(r, ctxs[0], size);
     ngx_http_gate_meter_charge(r, ctxs[1], size);
 
     return ngx_http_next_body_filter(r, in);
+}
+
+
+/* what passed before, and is not here any more; this, when the next comes */
+
+static void
+ngx_http_gate_meter_told(ngx_http_gate_ctx_t *ctx)
+{
+    if (ctx && ctx->charged) {
+        ngx_http_gate_count_left(ctx, ngx_http_gate_meter_left(ctx));
+    }
 }
 
 
@@ -858,9 +871,7 @@ ngx_http_gate_meter_cleanup(void *data)
     ngx_http_gate_hold_close(ctx);
     ngx_http_gate_hold_leave(ctx);
 
-    if (ctx->main->zone && ctx->judged) {
-        ngx_http_gate_meter_count(ctx);
-    }
+    ngx_http_gate_count_end(ctx, left);
 }
 
 
@@ -883,34 +894,6 @@ ngx_http_gate_meter_left(ngx_http_gate_ctx_t *ctx)
     unsent = ngx_http_gate_meter_unsent(r);
 
     return ctx->charged - ngx_min(unsent, ctx->charged);
-}
-
-
-/* once it is over: what passed may have been cut */
-
-static void
-ngx_http_gate_meter_count(ngx_http_gate_ctx_t *ctx)
-{
-    ngx_uint_t                  reason;
-    ngx_http_gate_said_e        said;
-    ngx_http_gate_counters_t   *counters;
-
-    counters = ngx_http_gate_zone_counters(ctx->main->zone);
-
-    said = ctx->denied ? NGX_HTTP_GATE_SAID_DENIED
-           : ctx->dry_run ? NGX_HTTP_GATE_SAID_DENIED_DRY_RUN
-                          : NGX_HTTP_GATE_SAID_PASSED;
-
-    reason = said == NGX_HTTP_GATE_SAID_PASSED ? GATE_REASON_NONE
-                                               : ctx->verdict.reason;
-
-    (void) ngx_atomic_fetch_add(&counters->requests[said][reason], 1);
-
-    for (reason = 1; ctx->notices && reason < GATE_REASONS; reason++) {
-        if (ctx->notices & GATE_NOTICE(reason)) {
-            (void) ngx_atomic_fetch_add(&counters->notices[reason], 1);
-        }
-    }
 }
 
 

@@ -6,6 +6,7 @@
 
 #include "ngx_http_gate_access.h"
 #include "ngx_http_gate_conf.h"
+#include "ngx_http_gate_count.h"
 #include "ngx_http_gate_drop.h"
 #include "ngx_http_gate_hold.h"
 #include "ngx_http_gate_end.h"
@@ -246,6 +247,10 @@ ngx_http_gate_init_module(ngx_cycle_t *cycle)
 
     if (gmcf && gmcf->page) {
         ngx_http_gate_page_init();
+    }
+
+    if (gmcf && gmcf->zone) {
+        ngx_http_gate_count_init(gmcf);
     }
 
     return ngx_http_gate_drop_init(cycle);

@@ -11,6 +11,10 @@
 #define NGX_HTTP_GATE_SAMPLE      32
 
 
+static ngx_int_t ngx_http_gate_cells_policies(
+    ngx_http_gate_counters_t *counters, ngx_slab_pool_t *shpool, size_t size);
+static ngx_int_t ngx_http_gate_cells_table(ngx_http_gate_cells_t *cells,
+    ngx_slab_pool_t *shpool, size_t size);
 static void ngx_http_gate_cells_node(ngx_http_gate_cells_t *cells);
 static void ngx_http_gate_cells_evict(ngx_http_gate_cells_t *cells,
     ngx_http_gate_cells_idle_pt idle, void *data);
@@ -21,12 +25,18 @@ static void ngx_http_gate_cells_free(ngx_http_gate_cells_t *cells,
 ngx_http_gate_cells_t *
 ngx_http_gate_cells_create(ngx_slab_pool_t *shpool, size_t size)
 {
-    size_t                  n, mask, bytes;
+    size_t                  n, bytes;
     u_char                 *p;
     ngx_http_gate_cells_t  *cells;
 
     cells = ngx_slab_calloc(shpool, sizeof(ngx_http_gate_cells_t));
     if (cells == NULL) {
+        return NULL;
+    }
+
+    if (ngx_http_gate_cells_policies(&cells->counters, shpool, size)
+        != NGX_OK)
+    {
         return NULL;
     }
 
@@ -70,6 +80,47 @@ ngx_http_gate_cells_create(ngx_slab_pool_t *shpool, size_t size)
     cells->holds.texts[1] = p + bytes;
     cells->holds.size = bytes;
 
+    if (ngx_http_gate_cells_table(cells, shpool, size) != NGX_OK) {
+        return NULL;
+    }
+
+    ngx_http_gate_cells_node(cells);
+
+    return cells;
+}
+
+
+static ngx_int_t
+ngx_http_gate_cells_policies(ngx_http_gate_counters_t *counters,
+    ngx_slab_pool_t *shpool, size_t size)
+{
+    ngx_uint_t  n;
+
+    n = size / 32 / sizeof(ngx_http_gate_counted_t);
+    n = ngx_max(n, 4);
+    n = ngx_min(n, NGX_HTTP_GATE_COUNTED);
+
+    counters->policies = ngx_slab_calloc(shpool,
+                                         n * sizeof(ngx_http_gate_counted_t));
+    if (counters->policies == NULL) {
+        return NGX_ERROR;
+    }
+
+    counters->npolicies = n;
+
+    return NGX_OK;
+}
+
+
+/* all that is left, and a hash table of it */
+
+static ngx_int_t
+ngx_http_gate_cells_table(ngx_http_gate_cells_t *cells,
+    ngx_slab_pool_t *shpool, size_t size)
+{
+    size_t   n, mask, bytes;
+    u_char  *p;
+
     shpool->log_nomem = 0;
 
     for (n = size / sizeof(ngx_http_gate_cell_t); n > 15; n -= n / 32 + 1) {
@@ -89,12 +140,10 @@ ngx_http_gate_cells_create(ngx_slab_pool_t *shpool, size_t size)
         cells->mask = (uint32_t) mask - 1;
         ngx_memzero(cells->buckets, mask * sizeof(uint32_t));
 
-        ngx_http_gate_cells_node(cells);
-
-        return cells;
+        return NGX_OK;
     }
 
-    return NULL;
+    return NGX_ERROR;
 }
 
 

@@ -108,8 +108,9 @@ typedef ngx_uint_t (*ngx_http_gate_cells_idle_pt)(void *data,
 
 
 /*
- * Takes nearly all pages of the pool: an eighth for documents, a 32nd for
- * habits, 16ths for usage and for holds, the others for cells, all free.  size:
+ * Takes nearly all pages of the pool: a 32nd for what policies count, an eighth
+ * for documents, a 32nd for habits, 16ths for usage and for holds, the others
+ * for cells, all free.  size:
  * of the pool's memory.  NULL: it is too small.
  */
 ngx_http_gate_cells_t *ngx_http_gate_cells_create(ngx_slab_pool_t *shpool,

@@ -1,10 +1,118 @@
 /*
  * Each answer is counted in one bucket: who tells them adds up.  What servers
- * are away is a bit each.
+ * are away is a bit each.  A policy keeps its place through all reloads that
+ * know its name, so that a request finds it by its number.
  */
 
 
 #include "ngx_http_gate_counters.h"
+
+
+static void ngx_http_gate_counters_retire(ngx_http_gate_counters_t *counters,
+    ngx_http_gate_counted_t *policy);
+
+
+void
+ngx_http_gate_counters_configure(ngx_http_gate_counters_t *counters)
+{
+    counters->configured++;
+}
+
+
+ngx_uint_t
+ngx_http_gate_counters_policy(ngx_http_gate_counters_t *counters,
+    const ngx_str_t *name)
+{
+    ngx_uint_t                i, free;
+    ngx_http_gate_counted_t  *policy;
+
+    free = 0;
+
+    for (i = 1; i < counters->npolicies; i++) {
+        policy = &counters->policies[i];
+
+        if (policy->len == name->len
+            && ngx_memcmp(policy->name, name->data, name->len) == 0)
+        {
+            policy->configured = counters->configured;
+            return i;
+        }
+
+        /* workers of the configuration before this one may still count */
+
+        if (free == 0
+            && (policy->len == 0
+                || policy->configured + 1 < counters->configured))
+        {
+            free = i;
+        }
+    }
+
+    if (free && name->len <= NGX_HTTP_GATE_COUNTED_LEN) {
+        policy = &counters->policies[free];
+
+        ngx_http_gate_counters_retire(counters, policy);
+
+        ngx_memcpy(policy->name, name->data, name->len);
+        policy->len = name->len;
+        policy->configured = counters->configured;
+
+        return free;
+    }
+
+    return 0;
+}
+
+
+/* what it counted goes to the others: sums stay */
+
+static void
+ngx_http_gate_counters_retire(ngx_http_gate_counters_t *counters,
+    ngx_http_gate_counted_t *policy)
+{
+    ngx_uint_t                said, reason;
+    ngx_http_gate_counted_t  *others;
+
+    others = counters->policies;
+
+    for (said = 0; said < NGX_HTTP_GATE_SAID_KINDS; said++) {
+        for (reason = 0; reason < GATE_REASONS; reason++) {
+            (void) ngx_atomic_fetch_add(&others->requests[said][reason],
+                                        policy->requests[said][reason]);
+        }
+    }
+
+    (void) ngx_atomic_fetch_add(&others->bytes, policy->bytes);
+
+    ngx_memzero(policy, sizeof(ngx_http_gate_counted_t));
+}
+
+
+void
+ngx_http_gate_counters_sum(const ngx_http_gate_counters_t *counters,
+    ngx_http_gate_minute_t *sum)
+{
+    ngx_uint_t                      i, said, reason;
+    const ngx_http_gate_counted_t  *policy;
+
+    ngx_memzero(sum, sizeof(ngx_http_gate_minute_t));
+
+    for (i = 0; i < counters->npolicies; i++) {
+        policy = &counters->policies[i];
+
+        sum->bytes += policy->bytes;
+
+        for (reason = 0; reason < GATE_REASONS; reason++) {
+
+            for (said = 0; said < NGX_HTTP_GATE_SAID_KINDS; said++) {
+                sum->requests += policy->requests[said][reason];
+            }
+
+            sum->refused[reason] +=
+                          policy->requests[NGX_HTTP_GATE_SAID_DENIED][reason];
+        }
+    }
+}
 
 
 void

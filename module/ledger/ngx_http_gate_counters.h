@@ -12,6 +12,7 @@
 #include <ngx_core.h>
 
 #include "gate_policy.h"
+#include "ngx_http_gate_minutes.h"
 
 
 typedef enum {
@@ -74,19 +75,52 @@ typedef struct {
 #define NGX_HTTP_GATE_BUCKETS    10
 
 
+/* policies that are told apart at most, and bytes of a name */
+#define NGX_HTTP_GATE_COUNTED      256
+#define NGX_HTTP_GATE_COUNTED_LEN  24
+
+
+/* what one policy judged, and the bodies' bytes that left under it */
+
 typedef struct {
+    u_char                  name[NGX_HTTP_GATE_COUNTED_LEN];
+    ngx_uint_t              len;        /* of the first it is 0 */
+    ngx_uint_t              configured; /* when it was in use last */
     ngx_atomic_t            requests[NGX_HTTP_GATE_SAID_KINDS][GATE_REASONS];
-    ngx_atomic_t            notices[GATE_REASONS];
-    ngx_atomic_t            connections;    /* that were dropped */
-    ngx_atomic_t            asked[NGX_HTTP_GATE_ASKED_KINDS];
-    ngx_atomic_t            failed[NGX_HTTP_GATE_FAILED_KINDS];
-    ngx_atomic_t            latency[NGX_HTTP_GATE_BUCKETS + 1];
-    ngx_atomic_t            latency_ms;     /* their sum */
-    ngx_atomic_t            dropped[NGX_HTTP_GATE_DROPPED_KINDS];
-    ngx_http_gate_sunk_t    sunk[NGX_HTTP_GATE_SUNK_KINDS];
-    ngx_atomic_t            away;       /* servers that some worker lost */
+    ngx_atomic_t            bytes;
+} ngx_http_gate_counted_t;
+
+
+typedef struct ngx_http_gate_counters_s {
+    ngx_http_gate_counted_t  *policies;     /* the first has all others */
+    ngx_uint_t                npolicies;
+    ngx_uint_t                configured;   /* configurations so far */
+    ngx_http_gate_minutes_t   minutes;
+    ngx_atomic_t              notices[GATE_REASONS];
+    ngx_atomic_t              connections;  /* that were dropped */
+    ngx_atomic_t              asked[NGX_HTTP_GATE_ASKED_KINDS];
+    ngx_atomic_t              failed[NGX_HTTP_GATE_FAILED_KINDS];
+    ngx_atomic_t              latency[NGX_HTTP_GATE_BUCKETS + 1];
+    ngx_atomic_t              latency_ms;   /* their sum */
+    ngx_atomic_t              dropped[NGX_HTTP_GATE_DROPPED_KINDS];
+    ngx_http_gate_sunk_t      sunk[NGX_HTTP_GATE_SUNK_KINDS];
+    ngx_atomic_t              away;         /* servers that some worker lost */
 } ngx_http_gate_counters_t;
 
+
+/* Another configuration: its policies come next, and are counted from then. */
+void ngx_http_gate_counters_configure(ngx_http_gate_counters_t *counters);
+
+/*
+ * Where a policy is counted: as before if it was there, where one was that is
+ * no more, or with all others (0).  By the master alone.
+ */
+ngx_uint_t ngx_http_gate_counters_policy(ngx_http_gate_counters_t *counters,
+    const ngx_str_t *name);
+
+/* What all policies come to. */
+void ngx_http_gate_counters_sum(const ngx_http_gate_counters_t *counters,
+    ngx_http_gate_minute_t *sum);
 
 /*
  * A server was lost, or is there: returns 1 if it was not known to be so.  Of

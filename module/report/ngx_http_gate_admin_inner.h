@@ -126,6 +126,9 @@ ngx_int_t ngx_http_gate_admin_place(ngx_http_gate_admin_ctx_t *ctx);
 /* What was taken, by whom and from where, document by document. */
 ngx_int_t ngx_http_gate_admin_incident(ngx_http_gate_admin_ctx_t *ctx);
 
+/* What this host did in each of the last minutes. */
+ngx_int_t ngx_http_gate_admin_now(ngx_http_gate_admin_ctx_t *ctx);
+
 /* Which node this is, and how its parts are. */
 ngx_int_t ngx_http_gate_admin_state(ngx_http_gate_admin_ctx_t *ctx);
 

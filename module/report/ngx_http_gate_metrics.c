@@ -192,27 +192,30 @@ static u_char *
 ngx_http_gate_metrics_requests(u_char *p, u_char *last,
     const ngx_http_gate_metrics_t *metrics)
 {
-    ngx_uint_t  said, reason;
+    ngx_uint_t         i, said, reason;
+    ngx_atomic_uint_t  n;
 
     static const char *const  verdicts[NGX_HTTP_GATE_SAID_KINDS] = {
         "passed", "denied", "denied_dry_run"
     };
 
-    p = ngx_slprintf(p, last, "%s{verdict=\"passed\",reason=\"\"} %uA\n",
-                     metrics->name,
-                     metrics->counters->requests[NGX_HTTP_GATE_SAID_PASSED]
-                                                [GATE_REASON_NONE]);
+    for (said = 0; said < NGX_HTTP_GATE_SAID_KINDS; said++) {
+        for (reason = 0; reason < GATE_REASONS; reason++) {
 
-    for (said = NGX_HTTP_GATE_SAID_DENIED;
-         said < NGX_HTTP_GATE_SAID_KINDS;
-         said++)
-    {
-        for (reason = 1; reason < GATE_REASONS; reason++) {
+            if ((said == NGX_HTTP_GATE_SAID_PASSED)
+                != (reason == GATE_REASON_NONE))
+            {
+                continue;
+            }
+
+            for (n = 0, i = 0; i < metrics->counters->npolicies; i++) {
+                n += metrics->counters->policies[i].requests[said][reason];
+            }
+
             p = ngx_slprintf(p, last,
                              "%s{verdict=\"%s\",reason=\"%s\"} %uA\n",
                              metrics->name, verdicts[said],
-                             gate_reason_name(reason),
-                             metrics->counters->requests[said][reason]);
+                             gate_reason_name(reason), n);
         }
     }
 
