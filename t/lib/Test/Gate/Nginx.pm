@@ -1,6 +1,8 @@
 package Test::Gate::Nginx;
 
-# Debian's nginx with the module that module/build left.
+# Debian's nginx with the module that module/build left; or with the modules of
+# Debian's that "modules" names, and not ours.  "under" is a command that runs
+# it, and without a master ("single") it is its own worker.
 
 use strict;
 use warnings;
@@ -33,8 +35,11 @@ sub write_conf {
     my ($self, $conf) = @_;
 
     my $dir = $self->{dir};
-    my $module = $ENV{TEST_NGINX_STATIC} ? '' : "load_module  "
-                 . $self->{test}->top . "/build/ngx_http_gate_module.so;\n";
+    my @modules = $self->{modules}
+                  ? map { "/usr/lib/nginx/modules/$_" } @{ $self->{modules} }
+                  : $ENV{TEST_NGINX_STATIC} ? ()
+                  : $self->{test}->top . '/build/ngx_http_gate_module';
+    my $module = join '', map { "load_module  $_.so;\n" } @modules;
     my $user = $> == 0 ? 'user  ' . ($self->{user} // 'root') . ";\n" : '';
 
     $conf =~ s/^(http \{)/$1
@@ -68,8 +73,8 @@ sub start {
             if $self->{ahead} || $self->{later};
         $ENV{GATE_LATER} = $self->{later} if $self->{later};
 
-        exec $self->{binary}, '-p', $self->{dir}, '-c', $file,
-             '-e', $self->{log};
+        exec @{ $self->{under} // [] }, $self->{binary}, '-p', $self->{dir},
+             '-c', $file, '-e', $self->{log};
         exit 127;
     }
 
@@ -121,6 +126,7 @@ sub workers {
 
     my $pid = $self->{pid} or return;
 
+    return $pid if $self->{single};
     return grep { $self->serves($_) } children($pid);
 }
 

@@ -19,7 +19,7 @@ sub new {
 }
 
 # Options are redis.conf's, as on its command line; ahead => by how many
-# seconds its clock is wrong.
+# seconds its clock is wrong; under => a command that runs it.
 
 sub start {
     my ($self, @more) = @_;
@@ -35,7 +35,7 @@ sub start {
         %ENV = (%ENV, $self->{test}->clock($self->{ahead}))
             if $self->{ahead};
 
-        exec 'redis-server',
+        exec @{ $self->{under} // [] }, 'redis-server',
              $self->{sentinel} ? ($self->{sentinel}, '--sentinel') : (),
              '--port', $self->{port} // 0, '--bind', $self->{bind} // '127.0.0.1',
              '--unixsocket', $self->{socket}, '--dir', $self->{dir},
