@@ -261,6 +261,8 @@ struct ngx_http_gate_ctx_s {
     gate_facts_t                 facts;
     gate_verdict_t               verdict;
     ngx_http_gate_account_t     *accounts;  /* policy->ngroups */
+    ngx_uint_t                   extras_of; /* generation of the register */
+    uint64_t                     extras_end;    /* of the first, s; 0: none */
 
     ngx_http_gate_habit_t       *habit;     /* NULL: not looked up yet */
     ngx_http_gate_habit_t       *visit;     /* the same */

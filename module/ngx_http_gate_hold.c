@@ -80,14 +80,20 @@ ngx_http_gate_hold_told(void *data, const gate_held_t *held,
 {
     ngx_http_gate_main_conf_t *gmcf = data;
 
-    u_char              text[GATE_HELD_VALUE + 16];
+    u_char              text[GATE_HELD_VALUE + 16], more[GATE_HELD_VALUE * 2];
     ngx_str_t           by, subject, words;
+    ngx_uint_t          set;
     const gate_held_t  *it;
 
-    it = held ? held : old;
+    set = held && held->kind != GATE_HELD_LIFTED;
+    it = set ? held : old;
 
-    by.data = (u_char *) it->by.data;
-    by.len = it->by.len;
+    /* who lifted it is known from what is left of it */
+
+    held = held ? held : old;
+
+    by.data = (u_char *) held->by.data;
+    by.len = held->by.len;
 
     words.data = (u_char *) it->reason.data;
     words.len = it->reason.len;
@@ -98,10 +104,25 @@ ngx_http_gate_hold_told(void *data, const gate_held_t *held,
                                it->subject.data)
                   - text;
 
-    ngx_http_gate_tell_change(gmcf, NULL,
-                              held ? NGX_HTTP_GATE_EVENT_HOLD_SET
-                                   : NGX_HTTP_GATE_EVENT_HOLD_LIFTED,
-                              &by, &subject, &words);
+    if (it->kind != GATE_HELD_EXTRA) {
+        ngx_http_gate_tell_change(gmcf, NULL,
+                                  set ? NGX_HTTP_GATE_EVENT_HOLD_SET
+                                      : NGX_HTTP_GATE_EVENT_HOLD_LIFTED,
+                                  &by, &subject, &words);
+        return;
+    }
+
+    words.data = more;
+    words.len = ngx_snprintf(more, sizeof(more), "%s %uL of %*s, %*s%s%*s",
+                             set ? "given" : "taken back", it->amount,
+                             it->quota.len, it->quota.data,
+                             it->policy.len, it->policy.data,
+                             it->reason.len ? ": " : "",
+                             it->reason.len, it->reason.data)
+                - more;
+
+    ngx_http_gate_tell_change(gmcf, NULL, NGX_HTTP_GATE_EVENT_ADMIN, &by,
+                              &subject, &words);
 }
 
 

@@ -8,6 +8,7 @@
 #include "ngx_http_gate_quota.h"
 
 #include "ngx_http_gate_conf.h"
+#include "ngx_http_gate_extra.h"
 #include "ngx_http_gate_log.h"
 #include "ngx_http_gate_tally.h"
 #include "ngx_http_gate_tell.h"
@@ -273,6 +274,8 @@ ngx_http_gate_quota_try(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
     ngx_int_t                 rc;
     ngx_uint_t                i, last;
     ngx_http_gate_account_t  *account;
+
+    ngx_http_gate_extra_look(ctx);
 
     for (i = 0; i < ctx->policy->ngroups; i++) {
         account = &ctx->accounts[i];

@@ -23,7 +23,7 @@ my $dir = tempdir(CLEANUP => 1);
 my $questions = $ENV{GATE_HISTORY} || 20000;
 my $seed = $ENV{GATE_SEED} || 1795498182;
 
-plan(tests => 4);
+plan(tests => 6);
 
 my ($pid, $redis) = redis_start();
 my %sha = map { $_ => ask('SCRIPT', 'LOAD', script($_)) }
@@ -50,6 +50,15 @@ is($differs, undef, "scripts answer as the model, seed $seed")
 	or diag(join("\n", 'after:', @history));
 cmp_ok($asked, '>=', $questions, "$questions questions were asked");
 cmp_ok($hashes, '>', 0, 'and the hashes looked at');
+
+# what was given beyond a limit ends by Redis' clock, whatever a node thinks
+
+ask('FLUSHALL');
+ask('HSET', 'epoch', 'id', 1, 'run', 'r', 'open', 0);
+
+is(granted(1, 99, '10 5 100'), '15 0', 'until it ends there is more');
+is(granted(2, 100, '10 5 100') . ' ' . granted(3, 99, '10'), '0 1 0 1',
+	'then, and without, there is not');
 
 END {
 	my $status = $?;
@@ -133,6 +142,18 @@ sub question {
 	$asked++;
 
 	return $got eq $want ? undef : "the answer is\n$got\nand not\n$want";
+}
+
+# the share of a node that needs 15 at a second, and whether it was refused
+
+sub granted {
+	my ($number, $now, $limit) = @_;
+
+	my $reply = ask('EVALSHA', $sha{draw}, 5, "account$number", $now, 0, 'r',
+		'epoch', 'n', 1, 0, 0, 0, 'q', 'h', 0, 0, $limit,
+		(0) x 6, 15, 0, 0);
+
+	return join(' ', @$reply[5, 7]);
 }
 
 # a script as the module has it, but for the clock

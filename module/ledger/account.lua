@@ -6,7 +6,8 @@
 --                          once idle, what was delivered
 --   <quota>:<slot>:<node>  of that, the share of a node
 --   <quota>:documents      how many documents its set has: documents.lua
---   =<quota>               the limit of the last draw
+--   =<quota>               the limit of the last draw, without what was given
+--                          beyond it
 --   #<node>                the number of the node's last question
 --   ~<quota>:<slot>        once this Redis lost memory, until the epoch opens:
 --                          granted to all in the window, as a node knew it,
@@ -17,7 +18,9 @@
 --           answered, 1 if the node has more to tell of an epoch before, what
 --           documents.lua says, then for each quota 14: name, per (h d w m or
 --           t), length, offset, limit, slot, share, spent, seen, past, past
---           spent, need, more, lease  (gate_claim_t tells them)
+--           spent, need, more, lease  (gate_claim_t tells them).  A limit may
+--           have two numbers behind it, with blanks before each: what was
+--           given beyond it, and when that ends, epoch seconds
 -- RETURNS   id of the epoch, ms until it opens, 1 if this account had lost
 --           something that the node knew, else 0, then for each quota 6: slot,
 --           ms left of it, share, seen, refused (1 or 0), ms until it may fit;
@@ -127,13 +130,17 @@ local function window(q, at)
     q.kept = q.slot_now - (q.per == 'm' and 31 * DAY or q.span)
 end
 
-local quotas, named = {}, {}
+local quotas, by_name = {}, {}
 
 for i = documents.argv, #ARGV, 14 do
+    local limit, extra, ends = ARGV[i + 4]:match('^(%d+) ?(%d*) ?(%d*)$')
+    local given = now < (tonumber(ends) or 0) and tonumber(extra) or 0
+
     local q = {
         name = ARGV[i], per = ARGV[i + 1],
         length = tonumber(ARGV[i + 2]), offset = tonumber(ARGV[i + 3]),
-        limit = tonumber(ARGV[i + 4]), slot = tonumber(ARGV[i + 5]),
+        base = tonumber(limit), limit = tonumber(limit) + given,
+        slot = tonumber(ARGV[i + 5]),
         share = tonumber(ARGV[i + 6]), spent = tonumber(ARGV[i + 7]),
         seen = tonumber(ARGV[i + 8]), past = tonumber(ARGV[i + 9]),
         past_spent = tonumber(ARGV[i + 10]), need = tonumber(ARGV[i + 11]),
@@ -142,7 +149,7 @@ for i = documents.argv, #ARGV, 14 do
 
     window(q, now)
     quotas[#quotas + 1] = q
-    named[q.name] = q
+    by_name[q.name] = q
 end
 
 -- drops what no window reaches any more, and nodes that hold nothing
@@ -152,7 +159,7 @@ local function sweep()
 
     for field in pairs(account) do
         local name, slot, holder = field:match('^~?([^:#]+):(%d+):?(.*)$')
-        local q = name and named[name]
+        local q = name and by_name[name]
 
         if q and tonumber(slot) < q.kept then
             gone[field] = true

@@ -73,8 +73,8 @@ end
 for i, q in ipairs(quotas) do
     share(q, q.slot_now, none and q.floor or shares[i])
 
-    if get('=' .. q.name) ~= q.limit then
-        set('=' .. q.name, q.limit)
+    if get('=' .. q.name) ~= q.base then
+        set('=' .. q.name, q.base)
     end
 
     if not none then

@@ -13,7 +13,7 @@ static ngx_uint_t ngx_http_gate_holds_parse(ngx_http_gate_holds_t *copy,
 static void ngx_http_gate_holds_tell(ngx_http_gate_holds_t *holds,
     const ngx_http_gate_holds_t *old);
 static void ngx_http_gate_holds_log(ngx_http_gate_holds_t *holds,
-    const gate_held_t *held, ngx_uint_t set);
+    const gate_held_t *held, const gate_held_t *old);
 static int ngx_http_gate_holds_by_id(const gate_held_t *one,
     const gate_held_t *two);
 static const gate_held_t *ngx_http_gate_holds_force(const gate_held_t *held);
@@ -58,6 +58,7 @@ ngx_http_gate_holds_copy(ngx_http_gate_holds_t *copy)
     ngx_uint_t  n, generation;
 
     copy->n = 0;
+    copy->extras = 0;
     copy->list = NULL;
     copy->order = NULL;
     copy->text = NULL;
@@ -99,6 +100,10 @@ ngx_http_gate_holds_copy(ngx_http_gate_holds_t *copy)
     ngx_memcpy(copy->order, copy->list, copy->n * sizeof(gate_held_t));
     ngx_qsort(copy->order, copy->n, sizeof(gate_held_t),
               ngx_http_gate_holds_order);
+
+    for (n = copy->n; n && copy->order[n - 1].kind == GATE_HELD_EXTRA; n--) {
+        copy->extras++;
+    }
 
     return NGX_OK;
 }
@@ -164,14 +169,15 @@ ngx_http_gate_holds_tell(ngx_http_gate_holds_t *holds,
             continue;
         }
 
-        now = ngx_http_gate_holds_force(now);
         before = ngx_http_gate_holds_force(before);
 
-        if (now || before) {
-            ngx_http_gate_holds_log(holds, now ? now : before, now != NULL);
+        if (ngx_http_gate_holds_force(now) == NULL && before == NULL) {
+            continue;
         }
 
-        if ((now || before) && holds->handler) {
+        ngx_http_gate_holds_log(holds, now, before);
+
+        if (holds->handler) {
             holds->handler(holds->data, now, before);
         }
     }
@@ -180,14 +186,22 @@ ngx_http_gate_holds_tell(ngx_http_gate_holds_t *holds,
 
 static void
 ngx_http_gate_holds_log(ngx_http_gate_holds_t *holds, const gate_held_t *held,
-    ngx_uint_t set)
+    const gate_held_t *old)
 {
+    ngx_uint_t          set, extra;
+    const gate_held_t  *it;
+
+    set = ngx_http_gate_holds_force(held) != NULL;
+    it = set ? held : old;
+    extra = it->kind == GATE_HELD_EXTRA;
+    held = held ? held : old;
+
     ngx_log_error(NGX_LOG_NOTICE, holds->log, 0,
-                  "gate: hold %*s is %s: %s \"%*s\"%s, by \"%*s\"",
-                  held->id.len, held->id.data, set ? "set" : "lifted",
-                  gate_held_word(held->kind), held->subject.len,
-                  held->subject.data, held->rate ? ", slow" : "",
-                  held->by.len, held->by.data);
+                  "gate: %s %*s is %s: %s \"%*s\"%s, by \"%*s\"",
+                  extra ? "quota" : "hold", it->id.len, it->id.data,
+                  !set ? "lifted" : extra ? "given" : "set",
+                  gate_held_word(it->kind), it->subject.len, it->subject.data,
+                  it->rate ? ", slow" : "", held->by.len, held->by.data);
 }
 
 
@@ -229,6 +243,18 @@ ngx_http_gate_holds_find(ngx_http_gate_holds_t *holds,
 }
 
 
+uint64_t
+ngx_http_gate_holds_extra(ngx_http_gate_holds_t *holds,
+    const gate_extra_t *extra, uint64_t *ends)
+{
+    return holds->extras == 0
+           ? 0
+           : gate_extra_find(holds->order + holds->n - holds->extras,
+                             holds->extras, extra,
+                             ngx_http_gate_zone_holds_now(holds->zone), ends);
+}
+
+
 ngx_uint_t
 ngx_http_gate_holds_number(ngx_http_gate_holds_t *holds)
 {
@@ -238,7 +264,8 @@ ngx_http_gate_holds_number(ngx_http_gate_holds_t *holds)
     now = ngx_http_gate_zone_holds_now(holds->zone);
 
     for (i = 0, n = 0; i < holds->n; i++) {
-        n += !gate_held_over(&holds->list[i], now);
+        n += holds->list[i].kind != GATE_HELD_EXTRA
+             && !gate_held_over(&holds->list[i], now);
     }
 
     return n;
@@ -259,4 +286,5 @@ ngx_http_gate_holds_close(ngx_http_gate_holds_t *holds)
     }
 
     holds->n = 0;
+    holds->extras = 0;
 }

@@ -60,6 +60,8 @@ struct ngx_http_gate_asking_s {
 static ngx_http_gate_asking_t *ngx_http_gate_ledger_open(
     ngx_http_gate_ledger_t *ledger, const ngx_str_t *name, uint32_t hash,
     const ngx_http_gate_kind_t *kind);
+static void ngx_http_gate_ledger_limits(ngx_http_gate_asking_t *asking,
+    const ngx_http_gate_account_t *account);
 static void ngx_http_gate_ledger_run_handler(ngx_event_t *ev);
 static void ngx_http_gate_ledger_later(ngx_http_gate_asking_t *asking);
 static void ngx_http_gate_ledger_now(ngx_http_gate_asking_t *asking);
@@ -182,8 +184,7 @@ ngx_http_gate_ledger_draw(ngx_http_gate_ledger_t *ledger,
         return NGX_ERROR;
     }
 
-    ngx_memcpy(asking->question.limits, account->limits,
-               sizeof(account->limits));
+    ngx_http_gate_ledger_limits(asking, account);
     ngx_memcpy(waiter->document, account->document, sizeof(account->document));
 
     waiter->asking = asking;
@@ -221,8 +222,7 @@ ngx_http_gate_ledger_ahead(ngx_http_gate_ledger_t *ledger,
         return;
     }
 
-    ngx_memcpy(asking->question.limits, account->limits,
-               sizeof(account->limits));
+    ngx_http_gate_ledger_limits(asking, account);
 
     if (!asking->sent) {
         asking->wanted = 1;
@@ -265,8 +265,7 @@ ngx_http_gate_ledger_give_back(ngx_http_gate_ledger_t *ledger,
             return;
         }
 
-        ngx_memcpy(asking->question.limits, account->limits,
-                   sizeof(account->limits));
+        ngx_http_gate_ledger_limits(asking, account);
 
         ngx_http_gate_ledger_giving(asking, i, account->document,
                                     account->gives[i]);
@@ -436,6 +435,16 @@ ngx_http_gate_ledger_open(ngx_http_gate_ledger_t *ledger,
     ngx_post_event(&asking->run, &ngx_posted_events);
 
     return asking;
+}
+
+
+static void
+ngx_http_gate_ledger_limits(ngx_http_gate_asking_t *asking,
+    const ngx_http_gate_account_t *account)
+{
+    ngx_memcpy(asking->question.limits, account->limits,
+               sizeof(account->limits));
+    asking->question.extras = account->extras;
 }
 
 

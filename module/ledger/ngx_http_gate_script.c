@@ -42,6 +42,8 @@ static u_char *ngx_http_gate_script_documents(
     const ngx_http_gate_question_t *q);
 static u_char *ngx_http_gate_script_quota(ngx_http_gate_command_t *command,
     u_char *p, const ngx_http_gate_question_t *q, ngx_uint_t n);
+static u_char *ngx_http_gate_script_limit(ngx_http_gate_command_t *command,
+    u_char *p, const ngx_http_gate_question_t *q, ngx_uint_t n);
 static void ngx_http_gate_script_key(ngx_http_gate_command_t *command,
     const char *format, const ngx_str_t *prefix, const ngx_str_t *name,
     const ngx_str_t *quota);
@@ -407,7 +409,7 @@ ngx_http_gate_script_quota(ngx_http_gate_command_t *command, u_char *p,
     p = ngx_sprintf(p, "%L", (int64_t) quota->window.offset);
     arg->len = p - arg->data;
 
-    p = ngx_http_gate_script_number(command, p, q->limits[n]);
+    p = ngx_http_gate_script_limit(command, p, q, n);
     p = ngx_http_gate_script_number(command, p, claim->slot);
     p = ngx_http_gate_script_number(command, p, claim->share);
     p = ngx_http_gate_script_number(command, p, claim->spent);
@@ -417,6 +419,28 @@ ngx_http_gate_script_quota(ngx_http_gate_command_t *command, u_char *p,
     p = ngx_http_gate_script_number(command, p, claim->need);
     p = ngx_http_gate_script_number(command, p, claim->more);
     p = ngx_http_gate_script_number(command, p, claim->lease);
+
+    return p;
+}
+
+
+/* with what was given beyond it, which ends by Redis' clock */
+
+static u_char *
+ngx_http_gate_script_limit(ngx_http_gate_command_t *command, u_char *p,
+    const ngx_http_gate_question_t *q, ngx_uint_t n)
+{
+    uint64_t    extra;
+    ngx_str_t  *arg;
+
+    extra = q->extras.n[n];
+    p = ngx_http_gate_script_number(command, p, q->limits[n] - extra);
+
+    if (extra) {
+        arg = &command->argv[command->argc - 1];
+        p = ngx_sprintf(p, " %uL %uL", extra, q->extras.ends);
+        arg->len = p - arg->data;
+    }
 
     return p;
 }

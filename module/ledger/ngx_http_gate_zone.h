@@ -62,6 +62,15 @@ typedef struct {
 } ngx_http_gate_kind_t;
 
 
+/* what was given beyond limits, which have it in them already */
+
+typedef struct {
+    uint64_t                      n[NGX_HTTP_GATE_QUOTAS];
+    uint64_t                      ends;     /* of the first, seconds since
+                                               1970; 0: there is none */
+} ngx_http_gate_extras_t;
+
+
 /* an account as a request knows it; the owner of its holds */
 
 typedef struct {
@@ -70,6 +79,7 @@ typedef struct {
     uint32_t                      hash;
     uint32_t                      cell;     /* where it is, a hint; 0: none */
     uint64_t                      limits[NGX_HTTP_GATE_QUOTAS];
+    ngx_http_gate_extras_t        extras;
     gate_hold_t                   holds[NGX_HTTP_GATE_QUOTAS];
     uint64_t                      needs[NGX_HTTP_GATE_QUOTAS];
     uint64_t                      wanted[NGX_HTTP_GATE_QUOTAS];
@@ -107,6 +117,7 @@ typedef struct {
     ngx_uint_t                    settle;   /* give back instead of draw */
     ngx_uint_t                    again;    /* Redis forgot what it was told */
     uint64_t                      limits[NGX_HTTP_GATE_QUOTAS];
+    ngx_http_gate_extras_t        extras;
     gate_claim_t                  claims[NGX_HTTP_GATE_QUOTAS];
     u_char                        documents[NGX_HTTP_GATE_ASKED]
                                            [NGX_HTTP_GATE_DIGEST_LEN];

@@ -18,9 +18,12 @@
 /* the words, the first of them in the order of gate_held_kind_e */
 
 typedef enum {
-    GATE_HELD_SLOW = GATE_HELD_LIFTED + 1,
+    GATE_HELD_SLOW = GATE_HELD_EXTRA + 1,
     GATE_HELD_SINCE,
     GATE_HELD_UNTIL,
+    GATE_HELD_POLICY,
+    GATE_HELD_QUOTA,
+    GATE_HELD_NUMBER,
     GATE_HELD_BY,
     GATE_HELD_REASON,
     GATE_HELD_WORDS
@@ -33,6 +36,7 @@ typedef struct {
 } gate_held_text_t;
 
 
+static int gate_held_whole(const gate_held_t *held, unsigned seen);
 static int gate_held_word_read(gate_held_text_t *text, gate_held_t *held,
     unsigned *seen);
 static unsigned gate_held_word_find(const char *name, size_t len);
@@ -55,7 +59,8 @@ static int gate_held_equal(const gate_text_t *one, const gate_text_t *two);
 
 static const char *const  gate_held_words[GATE_HELD_WORDS] = {
     "user", "certificate", "org", "project", "country", "all", "lifted",
-    "slow", "since", "until", "by", "reason"
+    "extra", "slow", "since", "until", "policy", "quota", "amount", "by",
+    "reason"
 };
 
 
@@ -89,7 +94,7 @@ int
 gate_held_parse(const char *id, size_t idlen, char *value, size_t len,
     gate_held_t *held)
 {
-    unsigned          seen, who;
+    unsigned          seen;
     gate_held_text_t  text;
 
     memset(held, 0, sizeof(gate_held_t));
@@ -117,11 +122,30 @@ gate_held_parse(const char *id, size_t idlen, char *value, size_t len,
         }
     }
 
-    /* about one, and no more */
+    return gate_held_whole(held, seen) ? 0 : -1;
+}
 
-    who = seen & ((2U << GATE_HELD_LIFTED) - 1);
 
-    return who && (who & (who - 1)) == 0 ? 0 : -1;
+/* about one, and no more; and what an extra has, and nothing else */
+
+static int
+gate_held_whole(const gate_held_t *held, unsigned seen)
+{
+    unsigned  who, what, all;
+
+    who = seen & ((2U << GATE_HELD_EXTRA) - 1);
+
+    if (who == 0 || (who & (who - 1))) {
+        return 0;
+    }
+
+    all = 1U << GATE_HELD_POLICY | 1U << GATE_HELD_QUOTA
+          | 1U << GATE_HELD_NUMBER;
+    what = seen & (all | 1U << GATE_HELD_SLOW);
+
+    return held->kind == GATE_HELD_EXTRA
+           ? what == all && held->until && held->amount
+           : (what & all) == 0;
 }
 
 
@@ -196,9 +220,16 @@ gate_held_set(gate_held_t *held, unsigned word, char *value, size_t len)
     case GATE_HELD_UNTIL:
         return gate_held_number(value, len, &held->until);
 
+    case GATE_HELD_NUMBER:
+        return gate_held_number(value, len, &held->amount);
+
+    case GATE_HELD_POLICY:
+    case GATE_HELD_QUOTA:
     case GATE_HELD_BY:
     case GATE_HELD_REASON:
-        text = word == GATE_HELD_BY ? &held->by : &held->reason;
+        text = word == GATE_HELD_POLICY ? &held->policy
+               : word == GATE_HELD_QUOTA ? &held->quota
+               : word == GATE_HELD_BY ? &held->by : &held->reason;
 
         if (gate_held_decode(value, &len) != 0) {
             return -1;
@@ -412,6 +443,12 @@ gate_held_format(const gate_held_t *held, char *value)
     p = gate_held_write_number(p, last, GATE_HELD_SINCE, held->since);
     p = gate_held_write_number(p, last, GATE_HELD_UNTIL, held->until);
 
+    if (held->kind == GATE_HELD_EXTRA) {
+        p = gate_held_write(p, last, GATE_HELD_POLICY, &held->policy);
+        p = gate_held_write(p, last, GATE_HELD_QUOTA, &held->quota);
+        p = gate_held_write_number(p, last, GATE_HELD_NUMBER, held->amount);
+    }
+
     if (held->by.len) {
         p = gate_held_write(p, last, GATE_HELD_BY, &held->by);
     }
@@ -449,7 +486,7 @@ gate_held_write(char *p, const char *last, unsigned word,
 
     /* the first word is who it is about */
 
-    if (word > GATE_HELD_LIFTED) {
+    if (word > GATE_HELD_EXTRA) {
         *p++ = ' ';
     }
 
@@ -532,6 +569,9 @@ gate_held_same(const gate_held_t *one, const gate_held_t *two)
            && gate_held_equal(&one->id, &two->id)
            && gate_held_equal(&one->by, &two->by)
            && gate_held_equal(&one->reason, &two->reason)
+           && gate_held_equal(&one->policy, &two->policy)
+           && gate_held_equal(&one->quota, &two->quota)
+           && one->amount == two->amount
            && one->since == two->since
            && one->until == two->until
            && one->rate == two->rate;
@@ -604,5 +644,5 @@ gate_held_find(const gate_held_t *helds, size_t n,
 const char *
 gate_held_word(gate_held_kind_e kind)
 {
-    return kind <= GATE_HELD_LIFTED ? gate_held_words[kind] : "";
+    return kind <= GATE_HELD_EXTRA ? gate_held_words[kind] : "";
 }

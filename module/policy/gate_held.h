@@ -15,6 +15,16 @@
  * In TEXT, %XX is a byte, as in a URL: so "%20" is a blank.  The word "lifted"
  * in place of who it is about is what is left of a hold that is no more, lest
  * somebody who did not hear of it tells it again.
+ *
+ * In the same register, in the same words, stands what a user was given beyond
+ * a quota, which holds nobody:
+ *
+ *   extra=TEXT     the user
+ *   policy=TEXT    the quota is this policy's
+ *   quota=TEXT     its name
+ *   amount=N       units: bytes, requests or documents
+ *
+ * all of these, and "until".
  */
 
 
@@ -31,6 +41,9 @@
 #define GATE_HELD_ID     64
 #define GATE_HELD_VALUE  1024
 
+/* no amount is larger: numbers have 15 digits */
+#define GATE_HELD_AMOUNT  999999999999999
+
 
 typedef enum {
     GATE_HELD_USER = 0,
@@ -40,7 +53,8 @@ typedef enum {
     GATE_HELD_COUNTRY,
     GATE_HELD_ALL,
     GATE_HELD_SUBJECTS,
-    GATE_HELD_LIFTED = GATE_HELD_SUBJECTS
+    GATE_HELD_LIFTED = GATE_HELD_SUBJECTS,
+    GATE_HELD_EXTRA
 } gate_held_kind_e;
 
 
@@ -59,6 +73,9 @@ typedef struct {
     uint64_t                 since;     /* seconds since 1970; 0: not told */
     uint64_t                 until;     /* 0: without end */
     uint64_t                 rate;      /* bytes/s; 0: nothing passes */
+    gate_text_t              policy;    /* of an extra */
+    gate_text_t              quota;
+    uint64_t                 amount;    /* units */
 } gate_held_t;
 
 

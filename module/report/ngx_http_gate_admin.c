@@ -53,6 +53,10 @@ static const ngx_http_gate_admin_route_t  ngx_http_gate_admin_routes[] = {
     { NGX_HTTP_GET, ngx_string("v1/holds"), ngx_http_gate_admin_holds },
     { NGX_HTTP_POST, ngx_string("v1/holds"), ngx_http_gate_admin_hold_set },
     { NGX_HTTP_DELETE, ngx_string("v1/holds"), ngx_http_gate_admin_hold_lift },
+    { NGX_HTTP_GET, ngx_string("v1/extra"), ngx_http_gate_admin_extra },
+    { NGX_HTTP_POST, ngx_string("v1/extra"), ngx_http_gate_admin_extra_give },
+    { NGX_HTTP_DELETE, ngx_string("v1/extra"),
+      ngx_http_gate_admin_extra_take },
     { NGX_HTTP_POST, ngx_string("v1/country"), ngx_http_gate_admin_country },
     { NGX_HTTP_POST, ngx_string("v1/place"), ngx_http_gate_admin_place }
 };

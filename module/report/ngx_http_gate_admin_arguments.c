@@ -1,5 +1,6 @@
 /*
- * What a query says: texts, numbers, spans of time, and the form of an answer.
+ * What a query says: texts, numbers, spans of time, and the form of an answer;
+ * and of whom a change is.
  */
 
 
@@ -104,6 +105,80 @@ ngx_http_gate_admin_value(const ngx_str_t *cell)
     n = ngx_atoof(cell->data, cell->len);
 
     return n == NGX_ERROR ? 0 : (uint64_t) n;
+}
+
+
+const char *
+ngx_http_gate_admin_whose(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_str_t *user, const ngx_http_gate_admin_policy_t **policy)
+{
+    ngx_str_t                      name;
+    ngx_uint_t                     i;
+    ngx_http_gate_admin_policy_t  *policies;
+
+    if (!ngx_http_gate_admin_body_text(ctx->body, "user", user)
+        || user->len == 0 || user->len > NGX_HTTP_GATE_ADMIN_USER)
+    {
+        return "\"user\" must be a name of 1 to 255 bytes.";
+    }
+
+    if (!ngx_http_gate_admin_body_text(ctx->body, "policy", &name)) {
+        return "\"policy\" must be the name of one.";
+    }
+
+    policies = ctx->admin.policies->elts;
+
+    for (i = 0; i < ctx->admin.policies->nelts; i++) {
+
+        if (policies[i].name.len == name.len
+            && ngx_memcmp(policies[i].name.data, name.data, name.len) == 0)
+        {
+            *policy = &policies[i];
+            return NULL;
+        }
+    }
+
+    return "There is no such policy.";
+}
+
+
+ngx_uint_t
+ngx_http_gate_admin_body_text(json_t *body, const char *name,
+    ngx_str_t *text)
+{
+    json_t  *value;
+
+    value = json_object_get(body, name);
+
+    if (!json_is_string(value)) {
+        return 0;
+    }
+
+    text->data = (u_char *) json_string_value(value);
+    text->len = json_string_length(value);
+
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_http_gate_admin_body_number(json_t *body, const char *name, uint64_t *n)
+{
+    json_t  *value;
+
+    value = json_object_get(body, name);
+
+    if (value == NULL || json_is_null(value)) {
+        return 1;
+    }
+
+    if (!json_is_integer(value) || json_integer_value(value) < 0) {
+        return 0;
+    }
+
+    *n = json_integer_value(value);
+
+    return 1;
 }
 
 

@@ -10,18 +10,10 @@
 #include "gate_country.h"
 
 
-/* of a user, as certificates have it */
-#define NGX_HTTP_GATE_CONFIRM_USER  255
-
 /* arguments of the script: the key, what to do, and fields */
 #define NGX_HTTP_GATE_CONFIRM_ARGS  5
 
 
-static const char *ngx_http_gate_admin_confirm_read(
-    ngx_http_gate_admin_ctx_t *ctx, ngx_str_t *user,
-    const ngx_http_gate_admin_policy_t **policy);
-static ngx_uint_t ngx_http_gate_admin_confirm_text(json_t *body,
-    const char *name, ngx_str_t *text);
 static const char *ngx_http_gate_admin_confirm_country(json_t *body,
     ngx_str_t *country);
 static ngx_int_t ngx_http_gate_admin_confirm_ask(
@@ -43,7 +35,7 @@ ngx_http_gate_admin_country(ngx_http_gate_admin_ctx_t *ctx)
 
     argv[2].data = code;
 
-    fault = ngx_http_gate_admin_confirm_read(ctx, &user, &policy);
+    fault = ngx_http_gate_admin_whose(ctx, &user, &policy);
 
     if (fault == NULL && !policy->countries) {
         fault = "This policy has no \"unusual_country\".";
@@ -104,7 +96,7 @@ ngx_http_gate_admin_place(ngx_http_gate_admin_ctx_t *ctx)
     ngx_str_t                            argv[NGX_HTTP_GATE_CONFIRM_ARGS];
     const ngx_http_gate_admin_policy_t  *policy;
 
-    fault = ngx_http_gate_admin_confirm_read(ctx, &user, &policy);
+    fault = ngx_http_gate_admin_whose(ctx, &user, &policy);
 
     if (fault == NULL && json_object_size(ctx->body) != 2) {
         fault = "The last place is forgotten by user and policy; nothing "
@@ -149,61 +141,6 @@ ngx_http_gate_admin_place(ngx_http_gate_admin_ctx_t *ctx)
 }
 
 
-/* NULL: it was read; else what is wrong with it */
-
-static const char *
-ngx_http_gate_admin_confirm_read(ngx_http_gate_admin_ctx_t *ctx,
-    ngx_str_t *user, const ngx_http_gate_admin_policy_t **policy)
-{
-    ngx_str_t                      name;
-    ngx_uint_t                     i;
-    ngx_http_gate_admin_policy_t  *policies;
-
-    if (!ngx_http_gate_admin_confirm_text(ctx->body, "user", user)
-        || user->len == 0 || user->len > NGX_HTTP_GATE_CONFIRM_USER)
-    {
-        return "\"user\" must be a name of 1 to 255 bytes.";
-    }
-
-    if (!ngx_http_gate_admin_confirm_text(ctx->body, "policy", &name)) {
-        return "\"policy\" must be the name of one.";
-    }
-
-    policies = ctx->admin.policies->elts;
-
-    for (i = 0; i < ctx->admin.policies->nelts; i++) {
-
-        if (policies[i].name.len == name.len
-            && ngx_memcmp(policies[i].name.data, name.data, name.len) == 0)
-        {
-            *policy = &policies[i];
-            return NULL;
-        }
-    }
-
-    return "There is no such policy.";
-}
-
-
-static ngx_uint_t
-ngx_http_gate_admin_confirm_text(json_t *body, const char *name,
-    ngx_str_t *text)
-{
-    json_t  *value;
-
-    value = json_object_get(body, name);
-
-    if (!json_is_string(value)) {
-        return 0;
-    }
-
-    text->data = (u_char *) json_string_value(value);
-    text->len = json_string_length(value);
-
-    return 1;
-}
-
-
 /* country->data has room for two letters */
 
 static const char *
@@ -219,7 +156,7 @@ ngx_http_gate_admin_confirm_country(json_t *body, ngx_str_t *country)
                "confirmed, which is true or false; nothing else.";
     }
 
-    if (!ngx_http_gate_admin_confirm_text(body, "country", &word)
+    if (!ngx_http_gate_admin_body_text(body, "country", &word)
         || gate_country_read((char *) word.data, word.len, &read) != 0
         || read.scope != GATE_COUNTRY)
     {
@@ -243,7 +180,7 @@ ngx_http_gate_admin_confirm_ask(ngx_http_gate_admin_ctx_t *ctx,
     ngx_str_t *argv, ngx_uint_t argc, const ngx_str_t *user,
     const ngx_str_t *words)
 {
-    u_char     text[sizeof("user ") + NGX_HTTP_GATE_CONFIRM_USER];
+    u_char     text[sizeof("user ") + NGX_HTTP_GATE_ADMIN_USER];
     ngx_int_t  rc;
     ngx_str_t  subject;
 

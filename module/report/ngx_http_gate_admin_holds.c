@@ -9,8 +9,6 @@
 
 #include <openssl/rand.h>
 
-#include "ngx_http_gate_ledger_holds.h"
-
 
 /* random bytes of an id */
 #define NGX_HTTP_GATE_HOLD_RANDOM  8
@@ -18,19 +16,14 @@
 
 static json_t *ngx_http_gate_admin_hold(const gate_held_t *held,
     ngx_uint_t over);
-static json_t *ngx_http_gate_admin_text(const gate_text_t *text);
 static const char *ngx_http_gate_admin_hold_read(
     ngx_http_gate_admin_ctx_t *ctx, gate_held_t *held);
 static const char *ngx_http_gate_admin_hold_subject(json_t *body,
     gate_held_t *held);
-static ngx_uint_t ngx_http_gate_admin_hold_number(json_t *body,
-    const char *name, uint64_t *n);
 static ngx_uint_t ngx_http_gate_admin_hold_text(json_t *body,
     const char *name, gate_text_t *text);
-static ngx_int_t ngx_http_gate_admin_hold_set_done(
-    ngx_http_gate_admin_ctx_t *ctx, ngx_int_t rc);
-static ngx_int_t ngx_http_gate_admin_hold_lift_done(
-    ngx_http_gate_admin_ctx_t *ctx, ngx_int_t rc);
+static ngx_int_t ngx_http_gate_admin_lift_done(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_int_t rc);
 
 
 ngx_int_t
@@ -49,7 +42,7 @@ ngx_http_gate_admin_holds(ngx_http_gate_admin_ctx_t *ctx)
     for (i = 0; i < holds->n; i++) {
         held = &holds->list[i];
 
-        if (held->kind == GATE_HELD_LIFTED) {
+        if (held->kind == GATE_HELD_LIFTED || held->kind == GATE_HELD_EXTRA) {
             continue;
         }
 
@@ -86,7 +79,7 @@ ngx_http_gate_admin_hold(const gate_held_t *held, ngx_uint_t over)
 }
 
 
-static json_t *
+json_t *
 ngx_http_gate_admin_text(const gate_text_t *text)
 {
     return ngx_http_gate_answer_string((const u_char *) text->data, text->len);
@@ -96,24 +89,12 @@ ngx_http_gate_admin_text(const gate_text_t *text)
 ngx_int_t
 ngx_http_gate_admin_hold_set(ngx_http_gate_admin_ctx_t *ctx)
 {
-    u_char        random[NGX_HTTP_GATE_HOLD_RANDOM], *id;
     const char   *fault;
     gate_held_t   held;
 
-    ngx_memzero(&held, sizeof(gate_held_t));
-
-    id = ngx_pnalloc(ctx->request->pool, 2 * NGX_HTTP_GATE_HOLD_RANDOM);
-
-    if (id == NULL || RAND_bytes(random, sizeof(random)) != 1) {
+    if (ngx_http_gate_admin_held(ctx, "", &held) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
-
-    ngx_hex_dump(id, random, sizeof(random));
-
-    held.id.data = (char *) id;
-    held.id.len = 2 * NGX_HTTP_GATE_HOLD_RANDOM;
-    held.by.data = (char *) ctx->admin.by.data;
-    held.by.len = ctx->admin.by.len;
 
     fault = ngx_http_gate_admin_hold_read(ctx, &held);
 
@@ -126,10 +107,47 @@ ngx_http_gate_admin_hold_set(ngx_http_gate_admin_ctx_t *ctx)
 
     ctx->answer = ngx_http_gate_admin_hold(&held, 0);
 
-    return ngx_http_gate_admin_order(ctx, ngx_http_gate_admin_hold_set_done,
+    return ngx_http_gate_admin_order(ctx, ngx_http_gate_admin_held_done,
                 ngx_http_gate_ledger_hold_set(ctx->admin.ledger, &held,
                                          ngx_http_gate_admin_order_handler,
                                          ngx_http_gate_admin_order_data(ctx)));
+}
+
+
+ngx_int_t
+ngx_http_gate_admin_held(ngx_http_gate_admin_ctx_t *ctx, const char *before,
+    gate_held_t *held)
+{
+    u_char  random[NGX_HTTP_GATE_HOLD_RANDOM], *id, *p;
+
+    ngx_memzero(held, sizeof(gate_held_t));
+
+    id = ngx_pnalloc(ctx->request->pool, ngx_strlen(before)
+                                         + 2 * NGX_HTTP_GATE_HOLD_RANDOM);
+
+    if (id == NULL || RAND_bytes(random, sizeof(random)) != 1) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_sprintf(id, "%s", before);
+    p = ngx_hex_dump(p, random, sizeof(random));
+
+    held->id.data = (char *) id;
+    held->id.len = p - id;
+    held->by.data = (char *) ctx->admin.by.data;
+    held->by.len = ctx->admin.by.len;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_gate_admin_held_extra(const char *id, size_t len)
+{
+    return len >= sizeof(NGX_HTTP_GATE_ADMIN_EXTRA) - 1
+           && ngx_memcmp(id, NGX_HTTP_GATE_ADMIN_EXTRA,
+                         sizeof(NGX_HTTP_GATE_ADMIN_EXTRA) - 1)
+              == 0;
 }
 
 
@@ -166,22 +184,24 @@ ngx_http_gate_admin_hold_read(ngx_http_gate_admin_ctx_t *ctx,
         return "The reason must be a text.";
     }
 
-    if (!ngx_http_gate_admin_hold_number(ctx->body, "until", &held->until)
+    if (!ngx_http_gate_admin_body_number(ctx->body, "until", &held->until)
         || (held->until && held->until <= (uint64_t) ngx_time()))
     {
         return "\"until\" must be a time to come, in seconds since 1970.";
     }
 
-    if (!ngx_http_gate_admin_hold_number(ctx->body, "slow", &held->rate)
+    if (!ngx_http_gate_admin_body_number(ctx->body, "slow", &held->rate)
         || (json_object_get(ctx->body, "slow") && held->rate == 0))
     {
         return "\"slow\" must be a number of bytes per second.";
     }
 
     if (!ngx_http_gate_admin_hold_text(ctx->body, "id", &held->id)
-        || !gate_held_id(held->id.data, held->id.len))
+        || !gate_held_id(held->id.data, held->id.len)
+        || ngx_http_gate_admin_held_extra(held->id.data, held->id.len))
     {
-        return "The id may have letters, digits and \"._-\".";
+        return "The id may have letters, digits and \"._-\", and does not "
+               "begin with \"extra-\".";
     }
 
     return NULL;
@@ -229,29 +249,6 @@ ngx_http_gate_admin_hold_subject(json_t *body, gate_held_t *held)
 }
 
 
-/* false: it is no such number; none is 0 */
-
-static ngx_uint_t
-ngx_http_gate_admin_hold_number(json_t *body, const char *name, uint64_t *n)
-{
-    json_t  *value;
-
-    value = json_object_get(body, name);
-
-    if (value == NULL || json_is_null(value)) {
-        return 1;
-    }
-
-    if (!json_is_integer(value) || json_integer_value(value) < 0) {
-        return 0;
-    }
-
-    *n = json_integer_value(value);
-
-    return 1;
-}
-
-
 static ngx_uint_t
 ngx_http_gate_admin_hold_text(json_t *body, const char *name,
     gate_text_t *text)
@@ -271,9 +268,8 @@ ngx_http_gate_admin_hold_text(json_t *body, const char *name,
 }
 
 
-static ngx_int_t
-ngx_http_gate_admin_hold_set_done(ngx_http_gate_admin_ctx_t *ctx,
-    ngx_int_t rc)
+ngx_int_t
+ngx_http_gate_admin_held_done(ngx_http_gate_admin_ctx_t *ctx, ngx_int_t rc)
 {
     json_t  *answer;
 
@@ -287,7 +283,7 @@ ngx_http_gate_admin_hold_set_done(ngx_http_gate_admin_ctx_t *ctx,
 
     return rc == NGX_BUSY
            ? ngx_http_gate_answer_problem(ctx->request, NGX_HTTP_CONFLICT,
-                              "There are too many holds: lift some.")
+                              "There are too many holds and extras: lift some.")
            : ngx_http_gate_answer_problem(ctx->request, NGX_HTTP_BAD_REQUEST,
                               "It is too long, or has control characters.");
 }
@@ -295,6 +291,13 @@ ngx_http_gate_admin_hold_set_done(ngx_http_gate_admin_ctx_t *ctx,
 
 ngx_int_t
 ngx_http_gate_admin_hold_lift(ngx_http_gate_admin_ctx_t *ctx)
+{
+    return ngx_http_gate_admin_lift(ctx, 0);
+}
+
+
+ngx_int_t
+ngx_http_gate_admin_lift(ngx_http_gate_admin_ctx_t *ctx, ngx_uint_t extra)
 {
     ngx_int_t  rc;
     ngx_str_t  id;
@@ -307,10 +310,14 @@ ngx_http_gate_admin_hold_lift(ngx_http_gate_admin_ctx_t *ctx)
 
     if (rc != NGX_OK || !gate_held_id((char *) id.data, id.len)) {
         return ngx_http_gate_answer_problem(ctx->request, NGX_HTTP_BAD_REQUEST,
-                                            "Say which hold: ?id=...");
+                                            "Say which one: ?id=...");
     }
 
-    return ngx_http_gate_admin_order(ctx, ngx_http_gate_admin_hold_lift_done,
+    if (ngx_http_gate_admin_held_extra((char *) id.data, id.len) != extra) {
+        return ngx_http_gate_admin_lift_done(ctx, NGX_DECLINED);
+    }
+
+    return ngx_http_gate_admin_order(ctx, ngx_http_gate_admin_lift_done,
                 ngx_http_gate_ledger_hold_lift(ctx->admin.ledger, &id,
                                          &ctx->admin.by,
                                          ngx_http_gate_admin_order_handler,
@@ -319,8 +326,7 @@ ngx_http_gate_admin_hold_lift(ngx_http_gate_admin_ctx_t *ctx)
 
 
 static ngx_int_t
-ngx_http_gate_admin_hold_lift_done(ngx_http_gate_admin_ctx_t *ctx,
-    ngx_int_t rc)
+ngx_http_gate_admin_lift_done(ngx_http_gate_admin_ctx_t *ctx, ngx_int_t rc)
 {
     ngx_str_t  none;
 
@@ -331,5 +337,5 @@ ngx_http_gate_admin_hold_lift_done(ngx_http_gate_admin_ctx_t *ctx,
     }
 
     return ngx_http_gate_answer_problem(ctx->request, NGX_HTTP_NOT_FOUND,
-                                        "There is no such hold.");
+                                        "There is none of this id.");
 }

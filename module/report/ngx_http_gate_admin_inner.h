@@ -10,6 +10,7 @@
 
 #include "ngx_http_gate_admin.h"
 #include "ngx_http_gate_answer.h"
+#include "ngx_http_gate_ledger_holds.h"
 #include "ngx_http_gate_ledger_read.h"
 #include "ngx_http_gate_usage_read.h"
 
@@ -17,6 +18,13 @@
 /* rows of an answer, without and with "limit" */
 #define NGX_HTTP_GATE_ADMIN_ROWS      50
 #define NGX_HTTP_GATE_ADMIN_ROWS_MAX  1000
+
+
+/* bytes of a user, as certificates have it, where something is changed */
+#define NGX_HTTP_GATE_ADMIN_USER      255
+
+/* begins the ids of extras, and no others */
+#define NGX_HTTP_GATE_ADMIN_EXTRA     "extra-"
 
 
 /* what is wrong if a span is none */
@@ -104,6 +112,42 @@ ngx_uint_t ngx_http_gate_admin_word(const char *word,
 uint64_t ngx_http_gate_admin_value(const ngx_str_t *cell);
 
 /*
+ * Of whom a change is: its "user" and "policy".  NULL: they were read; else
+ * what is wrong with them.
+ */
+const char *ngx_http_gate_admin_whose(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_str_t *user, const ngx_http_gate_admin_policy_t **policy);
+
+/* A text of a change, which must be there.  0: it is none. */
+ngx_uint_t ngx_http_gate_admin_body_text(json_t *body, const char *name,
+    ngx_str_t *text);
+
+/* A number of a change; it stays as it is if there is none.  0: it is odd. */
+ngx_uint_t ngx_http_gate_admin_body_number(json_t *body, const char *name,
+    uint64_t *n);
+
+/* A text as the register has it. */
+json_t *ngx_http_gate_admin_text(const gate_text_t *text);
+
+/*
+ * Begins an entry of the register: an id that is new, behind "before", and by
+ * whom.  NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_http_gate_admin_held(ngx_http_gate_admin_ctx_t *ctx,
+    const char *before, gate_held_t *held);
+
+/* Answers when it is set: with ctx->answer. */
+ngx_int_t ngx_http_gate_admin_held_done(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_int_t rc);
+
+/* Is it the id of an extra? */
+ngx_uint_t ngx_http_gate_admin_held_extra(const char *id, size_t len);
+
+/* Lifts the hold, or takes the extra back, of the query's "id". */
+ngx_int_t ngx_http_gate_admin_lift(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_uint_t extra);
+
+/*
  * The key of what is known of a user, from the request's pool; empty without a
  * ledger, which knows nothing.  NGX_ERROR: no memory.
  */
@@ -118,6 +162,11 @@ ngx_int_t ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx);
 ngx_int_t ngx_http_gate_admin_holds(ngx_http_gate_admin_ctx_t *ctx);
 ngx_int_t ngx_http_gate_admin_hold_set(ngx_http_gate_admin_ctx_t *ctx);
 ngx_int_t ngx_http_gate_admin_hold_lift(ngx_http_gate_admin_ctx_t *ctx);
+
+/* What users were given beyond a quota: the list, more, and to take it back. */
+ngx_int_t ngx_http_gate_admin_extra(ngx_http_gate_admin_ctx_t *ctx);
+ngx_int_t ngx_http_gate_admin_extra_give(ngx_http_gate_admin_ctx_t *ctx);
+ngx_int_t ngx_http_gate_admin_extra_take(ngx_http_gate_admin_ctx_t *ctx);
 
 /* A country that is usual for a user, or not; and where he was last. */
 ngx_int_t ngx_http_gate_admin_country(ngx_http_gate_admin_ctx_t *ctx);

@@ -35,8 +35,11 @@ static ngx_int_t ngx_http_gate_admin_user_hash(ngx_http_gate_admin_ctx_t *ctx,
 static ngx_int_t ngx_http_gate_admin_user_account(
     ngx_http_gate_admin_ctx_t *ctx, const ngx_str_t *cells, ngx_uint_t n);
 static json_t *ngx_http_gate_admin_user_quota(
-    const ngx_http_gate_quota_t *quota, int64_t now, const ngx_str_t *cells,
-    ngx_uint_t n);
+    const ngx_http_gate_quota_t *quota, int64_t now, uint64_t extra,
+    const ngx_str_t *cells, ngx_uint_t n);
+static uint64_t ngx_http_gate_admin_user_extra(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_http_gate_admin_policy_t *policy,
+    const ngx_http_gate_quota_t *quota);
 static ngx_int_t ngx_http_gate_admin_user_countries(
     ngx_http_gate_admin_ctx_t *ctx, const ngx_str_t *cells, ngx_uint_t n);
 static json_t *ngx_http_gate_admin_user_country(const ngx_str_t *cells);
@@ -239,6 +242,8 @@ ngx_http_gate_admin_user_account(ngx_http_gate_admin_ctx_t *ctx,
         if (json_array_append_new(quotas,
                           ngx_http_gate_admin_user_quota(&kind->quotas[i],
                               ngx_http_gate_admin_value(&cells[0]) / 1000,
+                              ngx_http_gate_admin_user_extra(ctx, policy,
+                                                          &kind->quotas[i]),
                               &cells[2], n - 2))
             != 0)
         {
@@ -254,7 +259,7 @@ ngx_http_gate_admin_user_account(ngx_http_gate_admin_ctx_t *ctx,
 
 static json_t *
 ngx_http_gate_admin_user_quota(const ngx_http_gate_quota_t *quota, int64_t now,
-    const ngx_str_t *cells, ngx_uint_t n)
+    uint64_t extra, const ngx_str_t *cells, ngx_uint_t n)
 {
     json_t           *limit;
     u_char           *rest;
@@ -304,14 +309,42 @@ ngx_http_gate_admin_user_quota(const ngx_http_gate_quota_t *quota, int64_t now,
         }
     }
 
-    return json_pack("{s:o, s:s, s:o, s:I, s:I, s:I}",
+    return json_pack("{s:o, s:s, s:o, s:I, s:I, s:I, s:I}",
                      "quota", ngx_http_gate_answer_string(name->data,
                                                           name->len),
                      "unit", units[quota->unit],
                      "limit", limit ? limit : json_null(),
+                     "extra", (json_int_t) extra,
                      "used", (json_int_t) used,
                      "since", (json_int_t) slot.oldest,
                      "until", (json_int_t) slot.end);
+}
+
+
+static uint64_t
+ngx_http_gate_admin_user_extra(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_http_gate_admin_policy_t *policy,
+    const ngx_http_gate_quota_t *quota)
+{
+    uint64_t                     ends;
+    gate_extra_t                 extra;
+    ngx_http_gate_holds_t       *holds;
+    ngx_http_gate_admin_user_t  *user;
+
+    ends = 0;
+    user = ctx->state;
+    holds = ngx_http_gate_ledger_holds(ctx->admin.ledger);
+
+    (void) ngx_http_gate_holds_refresh(holds, 0);
+
+    extra.user.data = (char *) user->name.data;
+    extra.user.len = user->name.len;
+    extra.policy.data = (char *) policy->name.data;
+    extra.policy.len = policy->name.len;
+    extra.quota.data = (char *) quota->name.data;
+    extra.quota.len = quota->name.len;
+
+    return ngx_http_gate_holds_extra(holds, &extra, &ends);
 }
 
 

@@ -41,6 +41,8 @@ held_look(const char *id, char *value, size_t len)
     held_text(&held.subject);
     held_text(&held.by);
     held_text(&held.reason);
+    held_text(&held.policy);
+    held_text(&held.quota);
 
     n = gate_held_format(&held, text);
 

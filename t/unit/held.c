@@ -124,7 +124,14 @@ what_is_no_hold_is_none(void **state)
         "all slow=", "all slow=k", "all slow=-1", "all slow=1x",
         "all slow=99999999999", "all until=", "all until=1.5",
         "all until=-1", "all until=9999999999999999", "all since=x",
-        "all by=a\x01"
+        "all by=a\x01", "extra=a", "extra=a policy=p quota=q until=9",
+        "extra=a policy=p quota=q amount=1", "extra=a policy=p amount=1 until=9",
+        "extra=a quota=q amount=1 until=9", "extra= policy=p quota=q amount=1"
+        " until=9", "extra=a policy=p quota=q amount=0 until=9",
+        "extra=a policy=p quota=q amount=1 until=0",
+        "extra=a policy=p quota=q amount=1 until=9 slow=1k",
+        "extra=a user=a policy=p quota=q amount=1 until=9",
+        "user=a policy=p", "user=a quota=q", "user=a amount=1"
     };
 
     (void) state;
@@ -196,6 +203,39 @@ what_is_written_is_read_again(void **state)
     one.rate--;
     one.reason.len--;
     assert_false(gate_held_same(&one, &held));
+}
+
+
+static void
+an_extra_is_read_as_it_is_written_and_holds_nobody(void **state)
+{
+    char         copy[GATE_HELD_VALUE];
+    size_t       len;
+    gate_held_t  one;
+    gate_text_t  subjects[GATE_HELD_SUBJECTS];
+
+    (void) state;
+
+    assert_int_equal(parse("extra=a%20b since=900 until=2000 policy=staff "
+                           "quota=bytes-day amount=999999999999999 by=carol "
+                           "reason=more"), 0);
+    assert_int_equal(held.kind, GATE_HELD_EXTRA);
+    is(&held.subject, "a b");
+    is(&held.policy, "staff");
+    is(&held.quota, "bytes-day");
+    assert_true(held.amount == GATE_HELD_AMOUNT);
+
+    one = held;
+    len = gate_held_format(&one, copy);
+    assert_int_equal(gate_held_parse("h1", 2, copy, len, &held), 0);
+    assert_true(gate_held_same(&one, &held));
+
+    one.amount--;
+    assert_false(gate_held_same(&one, &held));
+
+    memset(subjects, 0, sizeof(subjects));
+    subjects[GATE_HELD_USER] = held.subject;
+    assert_true(gate_held_find(&held, 1, subjects, NOW) == NULL);
 }
 
 
@@ -357,6 +397,7 @@ main(void)
         cmocka_unit_test(what_is_no_hold_is_none),
         cmocka_unit_test(ids_are_plain),
         cmocka_unit_test(what_is_written_is_read_again),
+        cmocka_unit_test(an_extra_is_read_as_it_is_written_and_holds_nobody),
         cmocka_unit_test(what_could_not_be_read_is_not_written),
         cmocka_unit_test(who_is_held_is_found),
         cmocka_unit_test(the_strictest_is_found_and_none_that_is_over),
