@@ -8,6 +8,7 @@
 
 #include "ngx_http_gate_admin.h"
 #include "ngx_http_gate_peer.h"
+#include "ngx_http_gate_sources.h"
 #include "ngx_http_gate_tell.h"
 
 #include <ngx_http_ssl_module.h>
@@ -126,6 +127,7 @@ ngx_http_gate_conf_admin_handler(ngx_http_request_t *r)
     admin.policies = &gmcf->shown;
     admin.write = glcf->admin_write;
     admin.told = ngx_http_gate_conf_admin_told;
+    admin.sources = ngx_http_gate_sources;
 
     if (ngx_http_gate_conf_admin_by(r, &admin.by) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

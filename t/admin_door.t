@@ -49,7 +49,7 @@ ok($state->{write}, 'who may write');
 ok($state->{node}, 'which node it is');
 ok($t->wait_for(sub {
        decode_json($t->get('/admin/v1/state', cert => 'alice')->{body})
-           ->{redis}{up};
+           ->{redis}{connected};
    }), 'that Redis is there');
 
 $state = decode_json($t->get('/look/v1/state')->{body});

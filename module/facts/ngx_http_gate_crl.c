@@ -278,6 +278,33 @@ ngx_http_gate_crl_find(const ngx_array_t *files, X509 *ca, ngx_uint_t kind,
 }
 
 
+ngx_int_t
+ngx_http_gate_crl_tell(const ngx_http_gate_watch_t *watch,
+    ngx_http_gate_crl_told_t *told)
+{
+    size_t             i;
+    const gate_crl_t  *crl;
+
+    crl = watch->thing;
+
+    if (watch->kind != &ngx_http_gate_crl_kind || crl == NULL || crl->n == 0) {
+        return NGX_DECLINED;
+    }
+
+    told->entries = 0;
+    told->updated = crl->lists[0].begin;
+    told->next = crl->lists[0].end;
+
+    for (i = 0; i < crl->n; i++) {
+        told->entries += crl->lists[i].serials.n;
+        told->updated = ngx_min(told->updated, crl->lists[i].begin);
+        told->next = ngx_min(told->next, crl->lists[i].end);
+    }
+
+    return NGX_OK;
+}
+
+
 void
 ngx_http_gate_crl_warn(const ngx_http_gate_watch_t *watch, time_t now,
     ngx_log_t *log)

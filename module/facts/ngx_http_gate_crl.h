@@ -53,4 +53,17 @@ void ngx_http_gate_crl_warn(const ngx_http_gate_watch_t *watch, time_t now,
     ngx_log_t *log);
 
 
+/* what is in a file of CRLs */
+
+typedef struct {
+    size_t      entries;    /* certificates that are revoked */
+    time_t      updated;    /* thisUpdate of its oldest CRL */
+    time_t      next;       /* the earliest nextUpdate */
+} ngx_http_gate_crl_told_t;
+
+/* NGX_DECLINED: the watch is of something else, or nothing is in use. */
+ngx_int_t ngx_http_gate_crl_tell(const ngx_http_gate_watch_t *watch,
+    ngx_http_gate_crl_told_t *told);
+
+
 #endif /* NGX_HTTP_GATE_CRL_H_INCLUDED */

@@ -41,6 +41,23 @@ ngx_http_gate_fingerprints_have(const ngx_http_gate_watch_t *watch,
 }
 
 
+ngx_int_t
+ngx_http_gate_fingerprints_tell(const ngx_http_gate_watch_t *watch, size_t *n)
+{
+    const gate_digests_t  *set;
+
+    set = watch->thing;
+
+    if (watch->kind != &ngx_http_gate_fingerprints_kind || set == NULL) {
+        return NGX_DECLINED;
+    }
+
+    *n = set->n;
+
+    return NGX_OK;
+}
+
+
 static void *
 ngx_http_gate_fingerprints_make(void *data, const void *current,
     const u_char *text, size_t len, char *fault)

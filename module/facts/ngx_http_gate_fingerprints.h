@@ -19,5 +19,9 @@ ngx_http_gate_watch_t *ngx_http_gate_fingerprints_add(ngx_conf_t *cf,
 ngx_uint_t ngx_http_gate_fingerprints_have(const ngx_http_gate_watch_t *watch,
     const u_char digest[GATE_DIGEST]);
 
+/* How many; NGX_DECLINED: the watch is of something else. */
+ngx_int_t ngx_http_gate_fingerprints_tell(const ngx_http_gate_watch_t *watch,
+    size_t *n);
+
 
 #endif /* NGX_HTTP_GATE_FINGERPRINTS_H_INCLUDED */

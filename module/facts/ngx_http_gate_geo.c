@@ -285,6 +285,30 @@ ngx_http_gate_geo_read(ngx_http_gate_geo_t *geo, const struct sockaddr *sa,
 }
 
 
+ngx_int_t
+ngx_http_gate_geo_tell(ngx_http_gate_geo_t *geo, ngx_uint_t n,
+    ngx_http_gate_geo_told_t *told)
+{
+    ngx_http_gate_geo_database_t  *db;
+
+    for (db = geo->databases; db && n; db = db->next) {
+        n--;
+    }
+
+    if (db == NULL) {
+        return NGX_DECLINED;
+    }
+
+    (void) ngx_http_gate_geo_store_follow(&db->watch.store);
+
+    told->file = db->watch.file;
+    told->type = db->watch.store.mmdb.metadata.database_type;
+    told->built = db->watch.store.mmdb.metadata.build_epoch;
+
+    return NGX_OK;
+}
+
+
 /* the address as the library wants it; NULL: it is on no net */
 
 static const struct sockaddr *

@@ -69,5 +69,17 @@ ngx_uint_t ngx_http_gate_geo_generation(ngx_http_gate_geo_t *geo);
 void ngx_http_gate_geo_read(ngx_http_gate_geo_t *geo,
     const struct sockaddr *sa, ngx_uint_t fields, gate_place_t *place);
 
+/* a database that is in use */
+
+typedef struct {
+    ngx_str_t    file;
+    const char  *type;      /* what it calls itself, until one is looked up */
+    uint64_t     built;     /* seconds since 1970 */
+} ngx_http_gate_geo_told_t;
+
+/* The n-th, from 0.  NGX_DECLINED: there are not so many. */
+ngx_int_t ngx_http_gate_geo_tell(ngx_http_gate_geo_t *geo, ngx_uint_t n,
+    ngx_http_gate_geo_told_t *told);
+
 
 #endif /* NGX_HTTP_GATE_GEO_H_INCLUDED */

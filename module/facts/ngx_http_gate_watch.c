@@ -197,6 +197,7 @@ ngx_http_gate_watch_load(ngx_http_gate_watch_t *watch, u_char **p,
 
     watch->thing = look->thing;
     watch->generation = 1;
+    watch->read = ngx_time();
 
     look->thing = NULL;
     look->known = look->seen;
@@ -262,6 +263,7 @@ ngx_http_gate_watch_use(ngx_http_gate_watch_t *watch)
 
     watch->thing = watch->look.thing;
     watch->generation++;
+    watch->read = ngx_time();
     watch->trouble = 0;
     watch->look.thing = NULL;
 

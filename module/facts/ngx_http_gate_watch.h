@@ -77,6 +77,7 @@ struct ngx_http_gate_watch_s {
     void                       *data;       /* for kind->make() */
     void                       *thing;      /* what is in use */
     ngx_uint_t                  generation; /* another one for each thing */
+    time_t                      read;       /* when it was */
     ngx_event_t                 event;
     ngx_err_t                   trouble;    /* of ours, logged */
     ngx_http_gate_watch_look_t  look;

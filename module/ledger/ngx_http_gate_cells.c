@@ -182,6 +182,8 @@ ngx_http_gate_cells_repair(ngx_http_gate_cells_t *cells)
     ngx_http_gate_usages_repair(&cells->usages);
 
     cells->free = 0;
+    cells->used = 0;
+    cells->accounts = 0;
     cells->active = 0;
 
     for (n = cells->fresh; n > 0; n--) {
@@ -193,9 +195,13 @@ ngx_http_gate_cells_repair(ngx_http_gate_cells_t *cells)
             continue;
         }
 
+        cells->used++;
+
         if (cell->type != NGX_HTTP_GATE_ACCOUNT) {
             continue;
         }
+
+        cells->accounts++;
 
         cell->next = cells->buckets[cell->hash & cells->mask];
         cells->buckets[cell->hash & cells->mask] = n;
@@ -267,6 +273,7 @@ ngx_http_gate_cells_add(ngx_http_gate_cells_t *cells, uint32_t n,
     ngx_memcpy(cell->name, name->data, name->len);
     cell->used = ngx_current_msec;
     cell->type = NGX_HTTP_GATE_ACCOUNT;
+    cells->accounts++;
     cell->next = cells->buckets[hash & cells->mask];
     cells->buckets[hash & cells->mask] = n;
 
@@ -293,8 +300,11 @@ ngx_http_gate_cells_alloc(ngx_http_gate_cells_t *cells,
         n = ++cells->fresh;
 
     } else {
+        cells->full++;
         return 0;
     }
+
+    cells->used++;
 
     ngx_memzero(&cells->table[n - 1], sizeof(ngx_http_gate_cell_t));
     ngx_http_gate_cells_touch(cells, 0);
@@ -368,7 +378,12 @@ ngx_http_gate_cells_free(ngx_http_gate_cells_t *cells, uint32_t n)
         ledger->type = NGX_HTTP_GATE_FREE;
         ledger->next = cells->free;
         cells->free = cell->ledger;
+        cells->used--;
     }
+
+    cells->used--;
+    cells->accounts--;
+    cells->evicted++;
 
     cell->type = NGX_HTTP_GATE_FREE;
     cell->next = cells->free;

@@ -81,6 +81,10 @@ typedef struct {
     uint32_t                      ncells;
     uint32_t                      fresh;    /* cells never used start here */
     uint32_t                      free;
+    uint32_t                      used;     /* cells, */
+    uint32_t                      accounts; /* and of them these */
+    uint32_t                      evicted;  /* accounts that made room */
+    uint32_t                      full;     /* times that there was none */
     uint32_t                      active;
     uint32_t                      hand;     /* the next cell to look at */
     uint32_t                      incarnations;

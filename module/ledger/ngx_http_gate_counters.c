@@ -119,8 +119,9 @@ void
 ngx_http_gate_counters_answered(ngx_http_gate_counters_t *counters,
     ngx_msec_t asked)
 {
-    ngx_uint_t  i;
-    ngx_msec_t  ms;
+    ngx_uint_t         i;
+    ngx_msec_t         ms;
+    ngx_atomic_uint_t  now;
 
     static const ngx_msec_t  bounds[NGX_HTTP_GATE_BUCKETS] =
         NGX_HTTP_GATE_LATENCIES;
@@ -133,6 +134,11 @@ ngx_http_gate_counters_answered(ngx_http_gate_counters_t *counters,
 
     (void) ngx_atomic_fetch_add(&counters->latency[i], 1);
     (void) ngx_atomic_fetch_add(&counters->latency_ms, ms);
+
+    /* of two at once, one may not be in it */
+
+    now = counters->latency_now;
+    counters->latency_now = now - now / 16 + ms * 64;
 }
 
 
@@ -154,4 +160,15 @@ ngx_http_gate_counters_away(ngx_http_gate_counters_t *counters,
     } while (!ngx_atomic_cmp_set(&counters->away, was, was ^ bit));
 
     return 1;
+}
+
+
+const char *
+ngx_http_gate_counters_sink(ngx_http_gate_sunk_e sink)
+{
+    static const char *const  words[NGX_HTTP_GATE_SUNK_KINDS] = {
+        "file", "syslog", "redis"
+    };
+
+    return words[sink];
 }

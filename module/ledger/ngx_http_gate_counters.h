@@ -102,6 +102,7 @@ typedef struct ngx_http_gate_counters_s {
     ngx_atomic_t              failed[NGX_HTTP_GATE_FAILED_KINDS];
     ngx_atomic_t              latency[NGX_HTTP_GATE_BUCKETS + 1];
     ngx_atomic_t              latency_ms;   /* their sum */
+    ngx_atomic_t              latency_now;  /* mean of the last, 1024ths */
     ngx_atomic_t              dropped[NGX_HTTP_GATE_DROPPED_KINDS];
     ngx_http_gate_sunk_t      sunk[NGX_HTTP_GATE_SUNK_KINDS];
     ngx_atomic_t              away;         /* servers that some worker lost */
@@ -128,6 +129,9 @@ void ngx_http_gate_counters_sum(const ngx_http_gate_counters_t *counters,
  */
 ngx_uint_t ngx_http_gate_counters_away(ngx_http_gate_counters_t *counters,
     uint64_t server, ngx_uint_t lost);
+
+/* The word for a sink of the audit. */
+const char *ngx_http_gate_counters_sink(ngx_http_gate_sunk_e sink);
 
 /* Redis answered a question that was sent then. */
 void ngx_http_gate_counters_answered(ngx_http_gate_counters_t *counters,

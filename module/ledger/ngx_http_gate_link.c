@@ -359,9 +359,17 @@ ngx_http_gate_link_server(const ngx_http_gate_link_t *link)
 
 
 void
-ngx_http_gate_link_news(const ngx_http_gate_link_conf_t *conf,
-    uint64_t server, ngx_uint_t up, const char *why)
+ngx_http_gate_link_news(ngx_http_gate_link_conf_t *conf, uint64_t server,
+    ngx_uint_t up, const char *why)
 {
+    conf->told.since = ngx_time();
+
+    if (!up) {
+        conf->told.lost = ngx_time();
+        (void) ngx_cpystrn((u_char *) conf->told.why, (u_char *) why,
+                           sizeof(conf->told.why));
+    }
+
     if (conf->news) {
         conf->news(conf->news_data, server, up, why);
     }

@@ -31,6 +31,15 @@ typedef void (*ngx_http_gate_link_news_pt)(void *data, uint64_t server,
     ngx_uint_t up, const char *why);
 
 
+/* how it was last, for who wants to know later; a worker's own */
+
+typedef struct {
+    time_t              since;              /* 0: from the beginning */
+    time_t              lost;               /* when it was last; 0: never */
+    char                why[64];
+} ngx_http_gate_link_told_t;
+
+
 typedef struct {
     ngx_str_t           username;           /* empty: none */
     ngx_str_t           password;           /* empty: none */
@@ -44,6 +53,7 @@ typedef struct {
     ngx_str_t           ssl_name;           /* empty: the server's host */
     ngx_http_gate_link_news_pt  news;       /* a worker's; NULL: nobody asks */
     void               *news_data;
+    ngx_http_gate_link_told_t  told;
 } ngx_http_gate_link_conf_t;
 
 
@@ -138,8 +148,8 @@ ngx_int_t ngx_http_gate_link_named(ngx_http_gate_named_t *named,
 const ngx_http_gate_server_t *ngx_http_gate_link_server(
     const ngx_http_gate_link_t *link);
 
-/* Tells whoever wants to know. */
-void ngx_http_gate_link_news(const ngx_http_gate_link_conf_t *conf,
+/* Tells whoever wants to know, and keeps it in conf->told. */
+void ngx_http_gate_link_news(ngx_http_gate_link_conf_t *conf,
     uint64_t server, ngx_uint_t up, const char *why);
 
 /* A log that names the server. */

@@ -54,6 +54,7 @@ ngx_http_gate_zone_create(ngx_conf_t *cf, size_t size, ngx_array_t *kinds,
     shm_zone->data = zone;
 
     zone->kinds = kinds;
+    zone->size = size;
 
     return zone;
 }

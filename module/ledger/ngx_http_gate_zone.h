@@ -438,11 +438,27 @@ ngx_uint_t ngx_http_gate_zone_usage_waiting(ngx_http_gate_zone_t *zone);
 ngx_http_gate_counters_t *ngx_http_gate_zone_counters(
     ngx_http_gate_zone_t *zone);
 
+/* how full it is; of its cells, which accounts and their ledgers are */
+
+typedef struct {
+    size_t                        size;
+    size_t                        cells;    /* bytes of them all */
+    size_t                        free;     /* and of those that are not used */
+    ngx_uint_t                    accounts;
+    ngx_uint_t                    evicted;  /* for others; mod 2^32 */
+    ngx_uint_t                    full;     /* times that there was no room */
+} ngx_http_gate_zone_state_t;
+
+/* Takes no lock. */
+void ngx_http_gate_zone_state(const ngx_http_gate_zone_t *zone,
+    ngx_http_gate_zone_state_t *state);
+
 /*
  * A worker begins to serve the zone.  Once workers of a newer configuration
  * do, they settle, and "served" tells the older ones so.
  */
 void ngx_http_gate_zone_serve(ngx_http_gate_zone_t *zone);
 ngx_uint_t ngx_http_gate_zone_served(ngx_http_gate_zone_t *zone);
+
 
 #endif /* NGX_HTTP_GATE_ZONE_H_INCLUDED */

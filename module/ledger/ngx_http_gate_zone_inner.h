@@ -14,6 +14,7 @@
 struct ngx_http_gate_zone_s {
     ngx_http_gate_cells_t        *cells;
     ngx_slab_pool_t              *shpool;
+    size_t                        size;     /* as configured */
     ngx_array_t                  *kinds;
     ngx_uint_t                    embedded;
     ngx_uint_t                    levels;   /* somebody asks for them */

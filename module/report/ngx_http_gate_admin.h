@@ -14,6 +14,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_gate_ledger.h"
+#include "ngx_http_gate_source.h"
 
 
 /* kinds of accounts of one policy */
@@ -52,6 +53,7 @@ typedef struct {
     ngx_str_t                by;        /* who asks, for what is changed */
     ngx_flag_t               write;     /* may change something */
     ngx_http_gate_admin_told_pt  told;
+    ngx_http_gate_sources_pt     sources;
 } ngx_http_gate_admin_t;
 
 

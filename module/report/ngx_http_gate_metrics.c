@@ -383,18 +383,16 @@ ngx_http_gate_metrics_audit(u_char *p, u_char *last,
     ngx_uint_t                   i;
     const ngx_http_gate_sunk_t  *sunk;
 
-    static const char *const  kinds[NGX_HTTP_GATE_SUNK_KINDS] = {
-        "file", "syslog", "redis"
-    };
-
     for (i = 0; i < NGX_HTTP_GATE_SUNK_KINDS; i++) {
         sunk = &metrics->counters->sunk[i];
 
         p = ngx_slprintf(p, last,
                          "%s{sink=\"%s\",result=\"written\"} %uA\n"
                          "%s{sink=\"%s\",result=\"dropped\"} %uA\n",
-                         metrics->name, kinds[i], sunk->written,
-                         metrics->name, kinds[i], sunk->dropped);
+                         metrics->name, ngx_http_gate_counters_sink(i),
+                         sunk->written,
+                         metrics->name, ngx_http_gate_counters_sink(i),
+                         sunk->dropped);
     }
 
     return p;
