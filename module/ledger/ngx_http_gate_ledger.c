@@ -8,34 +8,15 @@
 
 #include "ngx_http_gate_ledger_inner.h"
 
-#include "ngx_http_gate_advice.h"
-
-
-/* how often idle accounts are looked for */
-#define NGX_HTTP_GATE_SWEEP       250
-
-/*
- * How many are settled, or told again, at once: nobody waits for these, so they
- * must not be what makes Redis late for others.  At first, at least, at most.
- */
-#define NGX_HTTP_GATE_SETTLES_FIRST  32
-#define NGX_HTTP_GATE_SETTLES_MIN    8
-#define NGX_HTTP_GATE_SETTLES        256
-
-/* the same while Redis is away, or told what it lost */
-#define NGX_HTTP_GATE_HURRY       25
-
-/* how often a host looks for a new epoch: see epoch.lua */
-#define NGX_HTTP_GATE_BEAT        1000
-
-/* sweeps of a worker that is leaving while Redis is away, then it goes */
-#define NGX_HTTP_GATE_FAREWELL    8
 
 /* another worker asks about the account: look again after */
 #define NGX_HTTP_GATE_ELSEWHERE   5
 
 /* accounts that are kept while Redis is away, for documents to be given back */
 #define NGX_HTTP_GATE_LATER       1024
+
+/* and how often each looks whether it still is */
+#define NGX_HTTP_GATE_AGAIN       250
 
 
 struct ngx_http_gate_asking_s {
@@ -76,20 +57,8 @@ static ngx_int_t ngx_http_gate_ledger_send(ngx_http_gate_asking_t *asking);
 static void ngx_http_gate_ledger_reply_handler(void *data, redisReply *reply);
 static void ngx_http_gate_ledger_error(ngx_http_gate_asking_t *asking,
     redisReply *reply);
-static void ngx_http_gate_ledger_failed(ngx_http_gate_ledger_t *ledger,
-    const char *what, size_t len);
 static void ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
     const ngx_http_gate_answer_t *answer, ngx_int_t rc);
-static void ngx_http_gate_ledger_settled(ngx_http_gate_asking_t *asking,
-    ngx_int_t rc);
-static void ngx_http_gate_ledger_soon(ngx_http_gate_ledger_t *ledger);
-static void ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev);
-static ngx_uint_t ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger,
-    ngx_uint_t all);
-static void ngx_http_gate_ledger_beat(ngx_http_gate_ledger_t *ledger);
-static void ngx_http_gate_ledger_beaten(void *data, redisReply *reply);
-static void ngx_http_gate_ledger_epoch(ngx_http_gate_ledger_t *ledger,
-    redisReply *reply);
 static void ngx_http_gate_ledger_give_back(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_account_t *account);
 static void ngx_http_gate_ledger_giving(ngx_http_gate_asking_t *asking,
@@ -124,23 +93,8 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
     ledger->scripts.cluster = redis->cluster;
     ledger->timeout = redis->link.connect_timeout
                       + redis->link.timeout + 100;
-    ledger->late = redis->link.timeout / 4;
-    ledger->window = NGX_HTTP_GATE_SETTLES_FIRST;
-
-    ledger->idle = ngx_pcalloc(cycle->pool, NGX_HTTP_GATE_SETTLES
-                                            * sizeof(ngx_http_gate_question_t)
-                               );
-    ledger->names = ngx_pnalloc(cycle->pool, NGX_HTTP_GATE_SETTLES
-                                             * NGX_HTTP_GATE_NAME_MAX);
-
     ledger->usage_keep = usage_keep;
     ledger->flush = ngx_http_gate_flush_create(cycle->pool, ledger);
-
-    if (ledger->idle == NULL || ledger->names == NULL
-        || ledger->flush == NULL)
-    {
-        return NULL;
-    }
 
     ngx_rbtree_init(&ledger->askings, &ledger->sentinel,
                     ngx_str_rbtree_insert_value);
@@ -152,17 +106,12 @@ ngx_http_gate_ledger_create(ngx_cycle_t *cycle, ngx_http_gate_zone_t *zone,
 
     ledger->redis = ngx_http_gate_redis_create(cycle->pool, redis, prefix,
                                                cycle->log);
-    if (ledger->redis == NULL
-        || ngx_http_gate_holding_create(ledger, cycle->pool) != NGX_OK)
+    if (ledger->flush == NULL || ledger->redis == NULL
+        || ngx_http_gate_holding_create(ledger, cycle->pool) != NGX_OK
+        || ngx_http_gate_sweep_create(ledger, cycle->pool) != NGX_OK)
     {
         return NULL;
     }
-
-    ledger->sweep.handler = ngx_http_gate_ledger_sweep_handler;
-    ledger->sweep.data = ledger;
-    ledger->sweep.log = cycle->log;
-
-    ngx_add_timer(&ledger->sweep, NGX_HTTP_GATE_SWEEP);
 
     return ledger;
 }
@@ -240,7 +189,7 @@ ngx_http_gate_ledger_give(ngx_http_gate_ledger_t *ledger,
         ngx_http_gate_ledger_give_back(ledger, account);
     }
 
-    ngx_http_gate_ledger_leave(ledger);
+    ngx_http_gate_sweep_leave(ledger);
 }
 
 
@@ -291,20 +240,6 @@ ngx_http_gate_ledger_giving(ngx_http_gate_asking_t *asking, ngx_uint_t quota,
     giving->quota = quota;
     giving->number = number;
     ngx_memcpy(giving->document, document, NGX_HTTP_GATE_DIGEST_LEN);
-}
-
-
-/* a worker that is leaving settles what became idle a moment ago */
-
-void
-ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger)
-{
-    if (ngx_exiting && ledger->redis && !ledger->sweep.timer_set
-        && ledger->farewell < NGX_HTTP_GATE_FAREWELL
-        && !ngx_http_gate_zone_served(ledger->zone))
-    {
-        ngx_add_timer(&ledger->sweep, 1);
-    }
 }
 
 
@@ -374,10 +309,7 @@ ngx_http_gate_ledger_faulty(ngx_http_gate_ledger_t *ledger,
 void
 ngx_http_gate_ledger_close(ngx_http_gate_ledger_t *ledger)
 {
-    if (ledger->sweep.timer_set) {
-        ngx_del_timer(&ledger->sweep);
-    }
-
+    ngx_http_gate_sweep_close(ledger);
     ngx_http_gate_holding_close(ledger);
 
     if (ledger->redis) {
@@ -435,6 +367,36 @@ ngx_http_gate_ledger_open(ngx_http_gate_ledger_t *ledger,
     ngx_post_event(&asking->run, &ngx_posted_events);
 
     return asking;
+}
+
+
+ngx_int_t
+ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger,
+    const ngx_http_gate_question_t *idle)
+{
+    ngx_http_gate_asking_t  *asking;
+
+    asking = ngx_http_gate_ledger_open(ledger, &idle->name, idle->hash,
+                                       idle->kind);
+    if (asking == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (idle->again && asking->timer.timer_set) {
+
+        /* who waits for an epoch to open tells of it: there is another */
+
+        ngx_add_timer(&asking->timer, 0);
+    }
+
+    if (!asking->sent && ngx_queue_empty(&asking->waiting)
+        && ngx_queue_empty(&asking->woken))
+    {
+        asking->question.settle = 1;
+        asking->wanted = 1;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -510,7 +472,7 @@ ngx_http_gate_ledger_later(ngx_http_gate_asking_t *asking)
     asking->later = 1;
     asking->ledger->later++;
 
-    ngx_add_timer(&asking->timer, NGX_HTTP_GATE_SWEEP);
+    ngx_add_timer(&asking->timer, NGX_HTTP_GATE_AGAIN);
 }
 
 
@@ -812,7 +774,7 @@ ngx_http_gate_ledger_error(ngx_http_gate_asking_t *asking, redisReply *reply)
 }
 
 
-static void
+void
 ngx_http_gate_ledger_failed(ngx_http_gate_ledger_t *ledger, const char *what,
     size_t len)
 {
@@ -834,7 +796,9 @@ ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
     asking->sent = 0;
 
     if (asking->settling) {
-        ngx_http_gate_ledger_settled(asking, rc);
+        asking->settling = 0;
+        ngx_http_gate_sweep_settled(asking->ledger, asking->question.asked,
+                                    rc);
     }
 
     if (answer) {
@@ -847,7 +811,7 @@ ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
     if (ngx_http_gate_zone_end(asking->ledger->zone, &asking->question,
                                answer))
     {
-        ngx_http_gate_ledger_restate(asking->ledger);
+        ngx_http_gate_sweep_restate(asking->ledger);
     }
 
     if (answer && answer->closed && !ngx_queue_empty(&asking->waiting)) {
@@ -860,7 +824,7 @@ ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
         ngx_http_gate_ledger_wake(asking, rc);
     }
 
-    ngx_http_gate_ledger_leave(asking->ledger);
+    ngx_http_gate_sweep_leave(asking->ledger);
 }
 
 
@@ -906,263 +870,4 @@ ngx_http_gate_ledger_unheard(ngx_http_gate_asking_t *asking)
 
     asking->told = 0;
     question->ndocuments = 0;
-}
-
-
-/*
- * The window grows with each answer that comes soon, and shrinks with each
- * that comes late: Redis may be slow, or have many gates that tell it a lot.
- */
-
-static void
-ngx_http_gate_ledger_settled(ngx_http_gate_asking_t *asking, ngx_int_t rc)
-{
-    ngx_http_gate_ledger_t  *ledger;
-
-    ledger = asking->ledger;
-
-    asking->settling = 0;
-    ledger->settling--;
-
-    if (rc != NGX_OK) {
-        ledger->window = NGX_HTTP_GATE_SETTLES_MIN;
-        return;
-    }
-
-    if (ngx_current_msec - asking->question.asked > ledger->late) {
-        ledger->window = ngx_max(ledger->window - 1,
-                                 NGX_HTTP_GATE_SETTLES_MIN);
-    } else {
-        ledger->window = ngx_min(ledger->window + 1, NGX_HTTP_GATE_SETTLES);
-    }
-
-    if (ledger->more && ledger->settling <= ledger->window / 2) {
-        ngx_http_gate_ledger_soon(ledger);
-    }
-}
-
-
-/* a timer that is set is not moved by a little, so it is set anew */
-
-static void
-ngx_http_gate_ledger_soon(ngx_http_gate_ledger_t *ledger)
-{
-    if (ledger->sweep.timer_set) {
-        ngx_del_timer(&ledger->sweep);
-        ngx_add_timer(&ledger->sweep, 1);
-    }
-}
-
-
-/*
- * Settles accounts that are idle, and at the end of the last worker all of
- * them: this timer holds the worker until that is done.
- */
-
-static void
-ngx_http_gate_ledger_sweep_handler(ngx_event_t *ev)
-{
-    ngx_uint_t               n, usage, hurry;
-    ngx_http_gate_ledger_t  *ledger;
-
-    ledger = ev->data;
-
-    ngx_http_gate_holding_sweep(ledger);
-
-    if (ngx_exiting && ngx_http_gate_zone_served(ledger->zone)) {
-        return;
-    }
-
-    if (!ngx_http_gate_redis_ready(ledger->redis)
-        || ngx_http_gate_zone_beat(ledger->zone, NGX_HTTP_GATE_BEAT))
-    {
-        ngx_http_gate_ledger_beat(ledger);
-    }
-
-    n = ngx_http_gate_ledger_settle(ledger, ngx_exiting);
-    usage = ngx_http_gate_ledger_usage(ledger, ngx_exiting);
-
-    if (!ngx_exiting) {
-        hurry = ngx_http_gate_zone_restating(ledger->zone)
-                || !ngx_http_gate_redis_ready(ledger->redis);
-
-        ngx_add_timer(ev, hurry ? NGX_HTTP_GATE_HURRY : NGX_HTTP_GATE_SWEEP);
-        return;
-    }
-
-    if ((n || usage) && ++ledger->farewell < NGX_HTTP_GATE_FAREWELL) {
-        ngx_add_timer(ev, NGX_HTTP_GATE_SWEEP);
-        return;
-    }
-
-    if (n) {
-        ngx_log_error(NGX_LOG_WARN, ledger->log, 0,
-                      "gate: credit of %ui accounts could not be given back",
-                      n);
-    }
-
-    if (usage) {
-        ngx_log_error(NGX_LOG_WARN, ledger->log, 0,
-                      "gate: usage of %ui users and projects could not be "
-                      "written down", usage);
-    }
-}
-
-
-/* how many are not settled yet, as far as it was looked */
-
-static ngx_uint_t
-ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger, ngx_uint_t all)
-{
-    ngx_uint_t                 i, n, room;
-    ngx_http_gate_asking_t    *asking;
-    ngx_http_gate_question_t  *idle;
-
-    if (ledger->settling >= ledger->window) {
-        return ledger->settling;
-    }
-
-    room = ledger->window - ledger->settling;
-    n = ngx_http_gate_zone_idle(ledger->zone, all, ledger->idle, room,
-                                ledger->names);
-    ledger->more = n == room;
-
-    if (n && !ngx_http_gate_redis_ready(ledger->redis)) {
-
-        /* credit is kept while nobody takes it back */
-
-        return n;
-    }
-
-    for (i = 0; i < n; i++) {
-        idle = &ledger->idle[i];
-
-        asking = ngx_http_gate_ledger_open(ledger, &idle->name, idle->hash,
-                                           idle->kind);
-        if (asking == NULL) {
-            break;
-        }
-
-        if (idle->again && asking->timer.timer_set) {
-
-            /* who waits for an epoch to open tells of it: there is another */
-
-            ngx_add_timer(&asking->timer, 0);
-        }
-
-        if (asking->sent || !ngx_queue_empty(&asking->waiting)
-            || !ngx_queue_empty(&asking->woken))
-        {
-            continue;
-        }
-
-        asking->question.settle = 1;
-        asking->wanted = 1;
-    }
-
-    return ledger->settling + n;
-}
-
-
-/* looks for a new epoch; and connects, if there is no connection */
-
-static void
-ngx_http_gate_ledger_beat(ngx_http_gate_ledger_t *ledger)
-{
-    ngx_http_gate_command_t  command;
-
-    if (ledger->beating) {
-        return;
-    }
-
-    ngx_http_gate_script_command(&command, &ledger->scripts, ledger->reload,
-                                 NULL);
-
-    ledger->reloading = ledger->reload;
-    ledger->reload = 0;
-    ledger->beat = ngx_current_msec;
-    ledger->beating = ngx_http_gate_redis_ask_each(ledger->redis, 1,
-                                                   command.argc, command.argv,
-                                                 ngx_http_gate_ledger_beaten,
-                                                   ledger);
-
-    ngx_http_gate_ledger_sent(ledger, NGX_HTTP_GATE_ASKED_BEAT,
-                              ledger->beating);
-}
-
-
-static void
-ngx_http_gate_ledger_beaten(void *data, redisReply *reply)
-{
-    ngx_http_gate_ledger_t *ledger = data;
-
-    ledger->beating--;
-
-    if (reply) {
-        ngx_http_gate_ledger_epoch(ledger, reply);
-
-    } else {
-        ngx_http_gate_ledger_faulty(ledger, NGX_HTTP_GATE_FAILED_UNANSWERED);
-    }
-
-    if (ledger->reload) {
-        ngx_http_gate_ledger_beat(ledger);
-    }
-}
-
-
-static void
-ngx_http_gate_ledger_epoch(ngx_http_gate_ledger_t *ledger, redisReply *reply)
-{
-    uint64_t                server;
-    ngx_http_gate_answer_t  answer;
-
-    if (reply->type == REDIS_REPLY_ERROR) {
-
-        if (ngx_strncmp(reply->str, "NOSCRIPT", sizeof("NOSCRIPT") - 1) == 0
-            && !ledger->reloading)
-        {
-            ledger->reload = 1;
-
-        } else {
-            ngx_http_gate_ledger_failed(ledger, reply->str, reply->len);
-        }
-
-        return;
-    }
-
-    if (ngx_http_gate_script_reply(reply, NULL, &answer) != NGX_OK) {
-        ngx_http_gate_ledger_failed(ledger, "no epoch in the reply",
-                                    sizeof("no epoch in the reply") - 1);
-        return;
-    }
-
-    server = ngx_http_gate_redis_server(ledger->redis);
-
-    ngx_http_gate_counters_answered(ngx_http_gate_zone_counters(ledger->zone),
-                                    ledger->beat);
-
-    if (ngx_http_gate_zone_epoch(ledger->zone, server, answer.epoch,
-                                 ledger->beat))
-    {
-        ngx_http_gate_ledger_restate(ledger);
-    }
-
-    ngx_http_gate_zone_marks(ledger->zone, server, answer.marks, ledger->beat);
-    ngx_http_gate_holding_beat(ledger, &answer);
-
-    if (ngx_http_gate_zone_advise(ledger->zone)) {
-        ngx_http_gate_advice_ask(ledger->redis, ledger->log);
-    }
-}
-
-
-void
-ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger)
-{
-    ngx_log_error(NGX_LOG_WARN, ledger->log, 0,
-                  "gate: redis lost its memory, or another took its place: "
-                  "it is told again what this host knows");
-
-    ngx_http_gate_ledger_soon(ledger);
 }

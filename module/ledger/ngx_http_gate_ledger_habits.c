@@ -250,7 +250,7 @@ ngx_http_gate_habits_told(ngx_http_gate_wonder_t *wonder, redisReply *reply)
     if (ngx_http_gate_zone_epoch(ledger->zone, told->server, told->epoch,
                                  told->asked))
     {
-        ngx_http_gate_ledger_restate(ledger);
+        ngx_http_gate_sweep_restate(ledger);
     }
 
     ngx_http_gate_zone_told(ledger->zone, &wonder->habit, told);

@@ -89,8 +89,25 @@ void ngx_http_gate_ledger_sent(ngx_http_gate_ledger_t *ledger,
 void ngx_http_gate_ledger_faulty(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_failed_e failed);
 
+/* Redis answered that it does not do what it was asked: counts and logs it. */
+void ngx_http_gate_ledger_failed(ngx_http_gate_ledger_t *ledger,
+    const char *what, size_t len);
+
+/* An account that is idle: has Redis told.  NGX_ERROR: no memory. */
+ngx_int_t ngx_http_gate_ledger_settle(ngx_http_gate_ledger_t *ledger,
+    const ngx_http_gate_question_t *idle);
+
+/* What a worker does by itself: begins; ends. */
+ngx_int_t ngx_http_gate_sweep_create(ngx_http_gate_ledger_t *ledger,
+    ngx_pool_t *pool);
+void ngx_http_gate_sweep_close(ngx_http_gate_ledger_t *ledger);
+
+/* One that was counted in ledger->settling, and asked then, was answered. */
+void ngx_http_gate_sweep_settled(ngx_http_gate_ledger_t *ledger,
+    ngx_msec_t asked, ngx_int_t rc);
+
 /* Something was given back: a worker that is leaving settles it. */
-void ngx_http_gate_ledger_leave(ngx_http_gate_ledger_t *ledger);
+void ngx_http_gate_sweep_leave(ngx_http_gate_ledger_t *ledger);
 
 /* What tells Redis of usage.  NULL: no memory. */
 ngx_http_gate_flush_t *ngx_http_gate_flush_create(ngx_pool_t *pool,
@@ -117,7 +134,7 @@ void ngx_http_gate_holding_beat(ngx_http_gate_ledger_t *ledger,
     const ngx_http_gate_answer_t *answer);
 
 /* There is a new epoch: logs it, and has all accounts told again. */
-void ngx_http_gate_ledger_restate(ngx_http_gate_ledger_t *ledger);
+void ngx_http_gate_sweep_restate(ngx_http_gate_ledger_t *ledger);
 
 
 #endif /* NGX_HTTP_GATE_LEDGER_INNER_H_INCLUDED */

@@ -177,7 +177,7 @@ ngx_http_gate_ledger_used(ngx_http_gate_ledger_t *ledger,
         }
     }
 
-    ngx_http_gate_ledger_leave(ledger);
+    ngx_http_gate_sweep_leave(ledger);
 }
 
 
