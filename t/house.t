@@ -77,7 +77,8 @@ stays('redisReply',
       sub { $_[0] =~ m{ledger/ngx_http_gate_
                        (link|replies|redis|cluster|cluster_map|cluster_inner|script
                         |advice|channel|ledger|ledger_habits|ledger_holds
-                        |ledger_order|ledger_read|ledger_usage|ledger_events)\.}x });
+                        |ledger_order|ledger_read|ledger_sweep|ledger_usage
+                        |ledger_events)\.}x });
 stays('MMDB_', sub { $_[0] =~ m{facts/(gate_mmdb|ngx_http_gate_geo)} });
 stays('ngx_shmtx_lock', sub { $_[0] =~ m{ledger/ngx_http_gate_zone\.} });
 
