@@ -146,6 +146,7 @@ typedef struct {
     ngx_array_t                  guards;    /* of ngx_http_gate_guard_t */
     ngx_array_t                  shown;     /* to administrators: of
                                                ngx_http_gate_admin_policy_t */
+    ngx_str_t                    admin_csp; /* of their page */
     size_t                       zone_size;
     ngx_http_gate_zone_t        *zone;      /* NULL: there is no quota */
     ngx_http_gate_geo_t         *geo;       /* NULL: no database */

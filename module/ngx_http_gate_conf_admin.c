@@ -74,6 +74,7 @@ ngx_http_gate_conf_admin(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     glcf->admin = 1;
     gmcf->admin = 1;
     clcf->handler = ngx_http_gate_conf_admin_handler;
+    clcf->auto_redirect = 1;
 
     if (cf->args->nelts == 1) {
         return NGX_CONF_OK;
@@ -126,6 +127,7 @@ ngx_http_gate_conf_admin_handler(ngx_http_request_t *r)
     admin.ledger = gmcf->ledger;
     admin.policies = &gmcf->shown;
     admin.write = glcf->admin_write;
+    admin.csp = &gmcf->admin_csp;
     admin.told = ngx_http_gate_conf_admin_told;
     admin.sources = ngx_http_gate_sources;
 
@@ -184,7 +186,10 @@ ngx_http_gate_conf_admin_check(ngx_conf_t *cf,
     ngx_uint_t              i;
     ngx_http_gate_guard_t  *guards;
 
-    if (gmcf->admin && ngx_http_gate_conf_admin_show(cf, gmcf) != NGX_OK) {
+    if (gmcf->admin
+        && (ngx_http_gate_conf_admin_show(cf, gmcf) != NGX_OK
+            || ngx_http_gate_admin_csp(cf, &gmcf->admin_csp) != NGX_OK))
+    {
         return NGX_ERROR;
     }
 

@@ -44,6 +44,7 @@ static void ngx_http_gate_admin_cleanup(void *data);
 
 
 static const ngx_http_gate_admin_route_t  ngx_http_gate_admin_routes[] = {
+    { NGX_HTTP_GET, ngx_string(""), ngx_http_gate_admin_page },
     { NGX_HTTP_GET, ngx_string("v1/state"), ngx_http_gate_admin_state },
     { NGX_HTTP_GET, ngx_string("v1/now"), ngx_http_gate_admin_now },
     { NGX_HTTP_GET, ngx_string("v1/user"), ngx_http_gate_admin_user },

@@ -52,15 +52,20 @@ typedef struct {
     ngx_array_t             *policies;  /* of ngx_http_gate_admin_policy_t */
     ngx_str_t                by;        /* who asks, for what is changed */
     ngx_flag_t               write;     /* may change something */
+    const ngx_str_t         *csp;       /* of _admin_csp() */
     ngx_http_gate_admin_told_pt  told;
     ngx_http_gate_sources_pt     sources;
 } ngx_http_gate_admin_t;
 
 
+/* Content-Security-Policy of the page.  At configuration; NGX_ERROR: logged. */
+ngx_int_t ngx_http_gate_admin_csp(ngx_conf_t *cf, ngx_str_t *csp);
+
 /*
  * Answers a request for what stands behind "base", the location's name, such
- * as "v1/state".  Returns what a content handler returns; may wait for the
- * ledger, or for the request's body.  Errors are problem details (RFC 9457).
+ * as "v1/state", or nothing, which is the page.  Returns what a content handler
+ * returns; may wait for the ledger, or for the request's body.  Errors are
+ * problem details (RFC 9457).
  */
 ngx_int_t ngx_http_gate_admin_handle(ngx_http_request_t *r,
     const ngx_http_gate_admin_t *admin, const ngx_str_t *base);

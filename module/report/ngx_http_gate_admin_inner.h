@@ -155,6 +155,9 @@ ngx_int_t ngx_http_gate_admin_key(ngx_http_gate_admin_ctx_t *ctx,
     const ngx_str_t *user, const ngx_str_t *suffix, const char *behind,
     ngx_str_t *key);
 
+/* The page that asks for all this. */
+ngx_int_t ngx_http_gate_admin_page(ngx_http_gate_admin_ctx_t *ctx);
+
 /* One user: his quotas, countries and place under each policy. */
 ngx_int_t ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx);
 

@@ -7,14 +7,13 @@
 
 #include "ngx_http_gate_refusal.h"
 
+#include "ngx_http_gate_csp.h"
 #include "ngx_http_gate_header.h"
 
 #include "gate_judge.h"
 #include "ngx_http_gate_refusal_render.h"
 #include "ngx_http_gate_refusal_texts.h"
 #include "ngx_http_gate_refusal_template.h"
-
-#include <openssl/sha.h>
 
 
 typedef void (*ngx_http_gate_refusal_read_pt)(gate_accept_t *accept,
@@ -64,48 +63,26 @@ ngx_http_gate_refusal_create(ngx_conf_t *cf)
 }
 
 
-/* CSP 3, 2.3.1: the hash of what is between the tags */
-
 static ngx_int_t
 ngx_http_gate_refusal_csp(ngx_conf_t *cf, const ngx_str_t *html,
     ngx_str_t *csp)
 {
-    u_char     *begin, *end, *p;
-    u_char      digest[SHA256_DIGEST_LENGTH];
-    ngx_str_t   hash, text;
+    ngx_str_t  style;
 
     static const char  format[] =
-        "default-src 'none'; img-src data:; style-src 'sha256-%V'; "
+        "default-src 'none'; img-src data:; style-src '%V'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-    begin = ngx_strnstr(html->data, "<style>", html->len);
-    end = ngx_strnstr(html->data, "</style>", html->len);
-
-    if (begin == NULL || end == NULL) {
-        ngx_log_error(NGX_LOG_ALERT, cf->log, 0,
-                      "gate: refusal.html has no style");
+    if (ngx_http_gate_csp_hash(cf, html, "style", &style) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    begin += sizeof("<style>") - 1;
-    SHA256(begin, end - begin, digest);
-
-    hash.data = digest;
-    hash.len = SHA256_DIGEST_LENGTH;
-
-    text.data = ngx_pnalloc(cf->pool,
-                            ngx_base64_encoded_length(SHA256_DIGEST_LENGTH));
-    p = ngx_pnalloc(cf->pool, sizeof(format)
-                         + ngx_base64_encoded_length(SHA256_DIGEST_LENGTH));
-
-    if (text.data == NULL || p == NULL) {
+    csp->data = ngx_pnalloc(cf->pool, sizeof(format) + style.len);
+    if (csp->data == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_encode_base64(&text, &hash);
-
-    csp->data = p;
-    csp->len = ngx_sprintf(p, format, &text) - p;
+    csp->len = ngx_sprintf(csp->data, format, &style) - csp->data;
 
     return NGX_OK;
 }

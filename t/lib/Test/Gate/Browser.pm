@@ -10,6 +10,11 @@ package Test::Gate::Browser;
 #   is_deeply($browser->said, []);
 #   is_deeply($browser->axe, []);
 #   $browser->shot('refusal');
+#
+# A page that is open beside, as of another person:
+#
+#   my $other = $browser->other('bob');
+#   $other->page(cert => 'bob');
 
 use strict;
 use warnings;
@@ -42,6 +47,8 @@ sub order {
 
     my $json = JSON::PP->new->utf8->allow_nonref;
 
+    $o{world} = $self->{world} if defined $self->{world};
+
     print { $self->{in} } $json->encode({ %o, do => $do }), "\n";
     $self->{in}->flush;
 
@@ -55,6 +62,14 @@ sub order {
     die "$do: $answer->{error}\n" if defined $answer->{error};
 
     return $answer->{value};
+}
+
+# It ends with the one it is of.
+
+sub other {
+    my ($self, $world) = @_;
+
+    return bless { %$self, world => $world, pid => undef }, ref $self;
 }
 
 # cert: a name, as with get(); port: another server's
@@ -78,17 +93,35 @@ sub wait  { $_[0]->order('wait', at => $_[1]) }
 sub text  { $_[0]->order('text', at => $_[1]) }
 sub count { $_[0]->order('count', at => $_[1]) }
 sub run   { $_[0]->order('run', script => $_[1]) }
+sub until { $_[0]->order('until', script => $_[1]) }
+sub choose { $_[0]->order('choose', at => $_[1], text => $_[2]) }
+sub press { $_[0]->order('press', key => $_[1], times => $_[2] // 1) }
+sub type  { $_[0]->order('type', text => $_[1]) }
+sub back  { $_[0]->order('back') }
+sub reload { $_[0]->order('reload') }
+sub download { $_[0]->order('download', at => $_[1]) }
+sub asked { $_[0]->order('asked') }
 sub said  { $_[0]->order('said') }
 sub axe   { $_[0]->order('axe') }
+
+# dark: 0 or 1; width and height
+
+sub look {
+    my ($self, %o) = @_;
+
+    $o{dark} = $o{dark} ? JSON::PP::true : JSON::PP::false if exists $o{dark};
+
+    return $self->order('look', %o);
+}
 
 # A picture, "name.png" where TEST_SHOTS says; without it, with the test's files.
 
 sub shot {
-    my ($self, $name) = @_;
+    my ($self, $name, %o) = @_;
 
     my $file = ($ENV{TEST_SHOTS} // $self->{test}->dir) . "/$name.png";
 
-    $self->order('shot', file => $file);
+    $self->order('shot', file => $file, %o);
 
     return $file;
 }
