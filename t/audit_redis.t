@@ -121,7 +121,8 @@ my %statuses = ask('/free/small', $offered);
 
 is_deeply(\%statuses, { 200 => $offered }, 'Redis stops: all are served');
 cmp_ok(metric('dropped'), '>', 1000, 'events are dropped');
-cmp_ok(rss(), '<', 60_000, 'and memory is bounded');
+cmp_ok(rss(), '<', 60_000, 'and memory is bounded')
+    unless $ENV{TEST_SANITIZE};
 is($nginx->said(qr/audit: redis does not take events/), 1,
    'one line of the log says so');
 

@@ -4,8 +4,7 @@
 # from a plain nginx tree, too; a static one has its filters at their place; and
 # "config" names what is missing.
 #
-# nginx-dev has headers only: the tree is $NGINX_SRC, or what Debian builds its
-# nginx from, without Debian's changes.
+# The plain tree is what t/lib/nginx-source says.
 
 use strict;
 use warnings;
@@ -115,30 +114,9 @@ $t->done;
 # Where a plain nginx tree is, or nothing.
 
 sub plain_tree {
-    my $src = $ENV{NGINX_SRC};
+    return if run("$top/t/lib/nginx-source > source");
 
-    return $src if $src && -e "$src/src/core/nginx.c";
-
-    my $version = version('cat /usr/share/nginx/src/src/core/nginx.h');
-
-    # apt as it is set up here, but with sources, and with lists of its own
-
-    make_path("$dir/apt/lists/partial");
-
-    my $apt = "apt-get -q -o Dir::Etc::sourcelist=$dir/apt/sources"
-              . " -o Dir::Etc::sourceparts=- -o Dir::State::lists="
-              . "$dir/apt/lists -o Dir::Cache=$dir/apt";
-
-    my $keys = '/usr/share/keyrings/debian-archive-keyring.gpg';
-
-    run("apt-get indextargets --format 'deb-src [signed-by=$keys] "
-        . '$(REPO_URI) $(RELEASE) $(COMPONENT)\''
-        . " 'Created-By: Packages' 'Origin: Debian' > apt/sources") == 0
-        && run("$apt update && $apt source --download-only --tar-only nginx"
-               . " && tar -xzf nginx_$version.orig.tar.gz") == 0
-        or return;
-
-    return "$dir/nginx-$version";
+    return $t->read_file('source') =~ s/\n$//r;
 }
 
 sub version {

@@ -822,7 +822,7 @@ sub as_nobody {
     local ($), $>) = ("$gid $gid", $uid);
 
     SKIP: {
-        -r $t->top . '/build/ngx_http_gate_module.so'
+        -r $t->module
             or skip 'only root can read this checkout', 2;
         $code->();
     }

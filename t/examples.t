@@ -15,6 +15,7 @@ use Test::More;
 my $t = Test::Gate->new;
 my $dir = $t->dir;
 my $top = $t->top;
+my $nginx = $ENV{TEST_NGINX} // 'nginx';
 
 $t->certificate('localhost', server => 1);
 $t->countries('203.0.113.0/24' => 'JP');
@@ -32,11 +33,11 @@ for my $file (sort glob("$top/conf-examples/*.conf "
     next unless $conf =~ /^http \{/m;
 
     $conf =~ s{/tmp/gate|/etc/nginx/gate}{$dir}g;
-    $conf =~ s{modules/ngx_http_gate}{$top/build/ngx_http_gate}g;
+    $conf =~ s{modules/ngx_http_gate_module\.so}{$t->module}ge;
     $conf =~ s{^user .*}{}mg;
 
     my $copy = $t->write_file('example.conf', $conf);
-    my $said = qx(nginx -t -q -e $dir/error.log -p $dir -c $copy 2>&1);
+    my $said = qx($nginx -t -q -e $dir/error.log -p $dir -c $copy 2>&1);
 
     is($? >> 8, 0, "$name: nginx takes it") or diag($said);
 }

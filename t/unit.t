@@ -18,6 +18,9 @@ my @flags = ('-std=c99', '-O2', '-Wall', '-Wextra', '-Werror',
              "-I$top/module/policy", "-I$top/module/facts",
              "-I$top/module/report");
 
+push @flags, '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'
+    if $ENV{TEST_SANITIZE};
+
 for my $source (sort glob "$top/t/unit/*.c") {
     my $name = basename($source, '.c');
     my $text = slurp($source);

@@ -136,7 +136,10 @@ ngx_http_gate_habits_open(ngx_http_gate_ledger_t *ledger,
     ngx_memcpy(wonder->name, habit->name.data, habit->name.len);
 
     wonder->habit.country.data = wonder->country;
-    ngx_memcpy(wonder->country, habit->country.data, habit->country.len);
+
+    if (habit->country.len) {
+        ngx_memcpy(wonder->country, habit->country.data, habit->country.len);
+    }
 
     ngx_queue_init(&wonder->waiting);
 

@@ -107,7 +107,7 @@ ngx_http_gate_zone_holds_read(ngx_http_gate_zone_t *zone, u_char *text,
     room = *len;
     *len = holds->lens[holds->current];
 
-    if (*len <= room) {
+    if (*len && *len <= room) {
         ngx_memcpy(text, holds->texts[holds->current], *len);
     }
 

@@ -589,7 +589,9 @@ ngx_http_gate_admin_parse(ngx_http_request_t *r)
             return NULL;
         }
 
-        p = ngx_cpymem(p, cl->buf->pos, n);
+        if (n) {
+            p = ngx_cpymem(p, cl->buf->pos, n);
+        }
     }
 
     object = json_loadb((char *) body, p - body, JSON_REJECT_DUPLICATES,

@@ -59,6 +59,8 @@ sub new {
     weaken $worlds[-1];
 
     make_path(map { "$dir/$_" } qw(temp docs));
+    $ENV{ASAN_OPTIONS} = "log_path=$dir/sanitizer.asan"
+        if $ENV{TEST_SANITIZE};
     $self->{port} = $self->port;
     Test::More::diag("kept: $dir") if $ENV{TEST_KEEP};
 
@@ -67,6 +69,25 @@ sub new {
 
 sub top { return $top }
 sub dir { return $_[0]{dir} }
+
+# The module: $TEST_MODULE, or what module/build left.
+
+sub module {
+    return $ENV{TEST_MODULE} // "$top/build/ngx_http_gate_module.so";
+}
+
+# What ASan finds is in files of this test, whoever it was; UBSan, where both are
+# there, knows stderr only, as ASan does in a new binary.
+
+sub sanitizer_reports {
+    my ($self) = @_;
+
+    my @reports = map { $self->read_file($_) } glob "$self->{dir}/sanitizer.*";
+
+    Test::More::diag($_) for @reports;
+
+    return scalar @reports;
+}
 
 # A port that is free, and not given twice.  It is not one of those the kernel
 # gives to clients, and a UDP socket on it keeps other tests away meanwhile.
@@ -690,6 +711,8 @@ sub done {
         $nginx->stop;
         Test::More::is($nginx->faults, '', "$nginx->{name}: no alerts");
     }
+
+    Test::More::is($self->sanitizer_reports, 0, 'no reports of sanitizers');
 
     $_->stop for @{ $self->{redis} }, @{ $self->{backend} };
 

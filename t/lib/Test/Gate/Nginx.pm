@@ -12,8 +12,9 @@ use Time::HiRes qw(sleep time);
 
 # Sanitizers print to stderr; whatever of these is in a log is a fault.
 
+my $reports = qr/Sanitizer|runtime error:/;
 my $faults = qr/\[alert\]|\[emerg\]|open\ socket\ .*\ left\ in
-                |Sanitizer|runtime\ error:|exited\ on\ signal/x;
+                |exited\ on\ signal|$reports/x;
 
 sub new {
     my ($class, %o) = @_;
@@ -36,10 +37,10 @@ sub write_conf {
 
     my $dir = $self->{dir};
     my @modules = $self->{modules}
-                  ? map { "/usr/lib/nginx/modules/$_" } @{ $self->{modules} }
-                  : $ENV{TEST_NGINX_STATIC} ? ()
-                  : $self->{test}->top . '/build/ngx_http_gate_module';
-    my $module = join '', map { "load_module  $_.so;\n" } @modules;
+                  ? map { "/usr/lib/nginx/modules/$_.so" } @{ $self->{modules} }
+                  : $ENV{TEST_NGINX_STATIC} ? () : $self->{test}->module;
+    my $module = join '', map { "load_module  $_;
+" } @modules;
     my $user = $> == 0 ? 'user  ' . ($self->{user} // 'root') . ";\n" : '';
 
     $conf =~ s/^(http \{)/$1
@@ -117,6 +118,8 @@ sub check {
 
     my $file = $self->write_conf($conf);
     my $said = qx($self->{binary} -t -p $self->{dir} -c $file 2>&1);
+
+    $self->{test}->write_file("sanitizer.check", $said) if $said =~ $reports;
 
     return ($? >> 8, $said);
 }
