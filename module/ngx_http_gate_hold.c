@@ -474,9 +474,9 @@ ngx_http_gate_hold_pace(ngx_http_gate_ctx_t *ctx)
 
     r = ctx->request->main;
     first = ctx->first;
-    rate = 0;
+    rate = first->rate;
 
-    for (each = first; each; each = each->next) {
+    for (each = first->next; each; each = each->next) {
         if (each->rate && (rate == 0 || each->rate < rate)) {
             rate = each->rate;
         }

@@ -163,7 +163,9 @@ ngx_http_gate_quota_take(ngx_http_gate_ctx_t *ctx, uint64_t bytes,
 
     ctx->verdict = gate_judge(&ctx->policy->rules, &ctx->facts);
 
-    if (ctx->verdict.answer == GATE_ASK) {
+    /* nobody is asked of a limit that is none: that is refused */
+
+    if (failed && ctx->verdict.answer == GATE_ASK) {
 
         switch (ngx_http_gate_quota_ask(ctx, failed)) {
 

@@ -458,6 +458,7 @@ static ngx_int_t
 ngx_http_gate_variable_location(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    double               degrees;
     u_char              *p, *last;
     const gate_place_t  *place;
 
@@ -475,7 +476,8 @@ ngx_http_gate_variable_location(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    last = ngx_sprintf(p, "%.4f", *(double *) ((char *) place + data));
+    ngx_memcpy(&degrees, (char *) place + data, sizeof(double));
+    last = ngx_sprintf(p, "%.4f", degrees);
 
     return ngx_http_gate_variable_set(v, p, last - p);
 }

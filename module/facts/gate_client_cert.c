@@ -327,7 +327,7 @@ gate_client_cert_envoy(gate_client_cert_t *certs,
     int                       rc;
     gate_client_cert_text_t   key, value, cert, chain, *slot;
 
-    cert.data = chain.data = NULL;
+    cert.data = cert.end = chain.data = chain.end = NULL;
 
     while (text.data < text.end) {
 
