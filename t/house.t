@@ -75,7 +75,7 @@ is("@wrong", '', 'policy/ includes only standard headers, knows no nginx');
 stays('ngx_http_request_t', sub { $_[0] =~ m{^module/(report/)?[^/]+$} });
 stays('redisReply',
       sub { $_[0] =~ m{ledger/ngx_http_gate_
-                       (link|replies|redis|cluster|cluster_map|cluster_inner|script
+                       (link|replies|redis|cluster|cluster_map|cluster_inner|topology|script
                         |advice|channel|ledger|ledger_habits|ledger_holds
                         |ledger_order|ledger_read|ledger_sweep|ledger_usage
                         |ledger_events)\.}x });

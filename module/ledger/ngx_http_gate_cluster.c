@@ -53,8 +53,6 @@ static void ngx_http_gate_cluster_asking(void *data, redisReply *reply);
 static void ngx_http_gate_cluster_reply(void *data, redisReply *reply);
 static ngx_int_t ngx_http_gate_cluster_redirected(
     ngx_http_gate_cluster_question_t *q, redisReply *reply);
-static ngx_http_gate_node_t *ngx_http_gate_cluster_target(
-    ngx_http_gate_cluster_t *cluster, const u_char *p, const u_char *last);
 static void ngx_http_gate_cluster_park(ngx_http_gate_cluster_question_t *q);
 static void ngx_http_gate_cluster_tick_handler(ngx_event_t *ev);
 static void ngx_http_gate_cluster_end(ngx_http_gate_cluster_question_t *q,
@@ -430,8 +428,9 @@ ngx_http_gate_cluster_redirected(ngx_http_gate_cluster_question_t *q,
     redisReply *reply)
 {
     ngx_uint_t                i;
-    const u_char             *p, *last;
+    const u_char             *p;
     ngx_http_gate_node_t     *node;
+    ngx_http_gate_named_t     named;
     ngx_http_gate_cluster_t  *cluster;
 
     static const char *const  wrong[] = {
@@ -440,10 +439,10 @@ ngx_http_gate_cluster_redirected(ngx_http_gate_cluster_question_t *q,
 
     cluster = q->cluster;
     p = (u_char *) reply->str;
-    last = p + reply->len;
 
     if (ngx_strncmp(p, "MOVED ", 6) == 0 || ngx_strncmp(p, "ASK ", 4) == 0) {
-        node = ngx_http_gate_cluster_target(cluster, p, last);
+        node = ngx_http_gate_topology_redirected(&named, reply) == NGX_OK
+               ? ngx_http_gate_cluster_node(cluster, &named) : NULL;
 
         if (*p == 'M') {
             ngx_http_gate_cluster_look(cluster);
@@ -476,28 +475,6 @@ ngx_http_gate_cluster_redirected(ngx_http_gate_cluster_question_t *q,
     }
 
     return NGX_DECLINED;
-}
-
-
-/* "MOVED 3999 127.0.0.1:6381" */
-
-static ngx_http_gate_node_t *
-ngx_http_gate_cluster_target(ngx_http_gate_cluster_t *cluster,
-    const u_char *p, const u_char *last)
-{
-    ngx_int_t      port;
-    const u_char  *host, *colon;
-
-    for (host = last; host > p && host[-1] != ' '; host--) { /* void */ }
-    for (colon = last; colon > host && *colon != ':'; colon--) { /* void */ }
-
-    if (colon == host) {
-        return NULL;
-    }
-
-    port = ngx_atoi((u_char *) colon + 1, last - colon - 1);
-
-    return ngx_http_gate_cluster_node(cluster, host, colon - host, port);
 }
 
 

@@ -11,6 +11,7 @@
 #include "ngx_http_gate_cluster.h"
 #include "ngx_http_gate_epochs.h"
 #include "ngx_http_gate_slots.h"
+#include "ngx_http_gate_topology.h"
 
 
 /* nodes that are known: primaries, servers of nginx.conf, what was one */
@@ -31,9 +32,10 @@ typedef struct {
     ngx_http_gate_link_t          *link;    /* NULL: the entry is free */
     uint64_t                       server;  /* its address, in short */
     ngx_uint_t                     slots;   /* that are its own */
+    ngx_uint_t                     named_in;    /* which reading of the map */
     ngx_uint_t                     homes[NGX_HTTP_GATE_CLUSTER_HOMES];
     ngx_uint_t                     nhomes;
-    ngx_msec_t                     pause;   /* 0: no failure since */
+    uint32_t                       pause;   /* 0: no failure since */
     ngx_msec_t                     resume;  /* not before */
     time_t                         lost;    /* 0: no outage was told */
     const ngx_http_gate_server_t  *seed;    /* nginx.conf's; or NULL */
@@ -56,6 +58,7 @@ struct ngx_http_gate_cluster_s {
     ngx_event_t                    look;        /* at the map, when it is due */
     ngx_msec_t                     looked;      /* when it was, last */
     ngx_uint_t                     looking;     /* a node was asked */
+    ngx_uint_t                     reading;     /* of the map, by number */
     ngx_uint_t                     next;        /* node to ask */
     ngx_uint_t                     known;       /* the map was told once */
     time_t                         blind;       /* 0: nobody tells it, said */
@@ -69,10 +72,9 @@ ngx_int_t ngx_http_gate_cluster_map_init(ngx_http_gate_cluster_t *cluster,
 /* Has the map looked at soon: what is known of it is wrong. */
 void ngx_http_gate_cluster_look(ngx_http_gate_cluster_t *cluster);
 
-/* The node at an address, which may be a new one; NULL: none is there. */
+/* The node at an address, which may be a new one; NULL: they are too many. */
 ngx_http_gate_node_t *ngx_http_gate_cluster_node(
-    ngx_http_gate_cluster_t *cluster, const u_char *host, size_t len,
-    ngx_int_t port);
+    ngx_http_gate_cluster_t *cluster, const ngx_http_gate_named_t *named);
 
 /* Its link, which is opened if need be.  NULL: it is away, for now. */
 ngx_http_gate_link_t *ngx_http_gate_cluster_link(ngx_http_gate_node_t *node);

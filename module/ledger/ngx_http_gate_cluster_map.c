@@ -4,16 +4,13 @@
  */
 
 
+#include "gate_pause.h"
 #include "ngx_http_gate_cluster_inner.h"
 
 
-/* the pause after a failure, doubled each time, ms */
-#define NGX_HTTP_GATE_CLUSTER_PAUSE      50
-#define NGX_HTTP_GATE_CLUSTER_PAUSE_MAX  200
-
 /* between two looks at the map, ms */
-#define NGX_HTTP_GATE_CLUSTER_LOOK       20
-#define NGX_HTTP_GATE_CLUSTER_AGAIN      100
+#define NGX_HTTP_GATE_CLUSTER_LOOK   20
+#define NGX_HTTP_GATE_CLUSTER_AGAIN  100
 
 
 static ngx_http_gate_node_t *ngx_http_gate_cluster_add(
@@ -33,7 +30,7 @@ static void ngx_http_gate_cluster_told(void *data, redisReply *reply);
 static ngx_int_t ngx_http_gate_cluster_read(ngx_http_gate_node_t *teller,
     redisReply *reply);
 static ngx_int_t ngx_http_gate_cluster_range(ngx_http_gate_node_t *teller,
-    redisReply *range, uint8_t *map);
+    redisReply *reply, uint8_t *map);
 static void ngx_http_gate_cluster_apply(ngx_http_gate_cluster_t *cluster,
     const uint8_t *map);
 static void ngx_http_gate_cluster_home(ngx_http_gate_node_t *node,
@@ -90,15 +87,10 @@ ngx_http_gate_cluster_map_init(ngx_http_gate_cluster_t *cluster,
 
 ngx_http_gate_node_t *
 ngx_http_gate_cluster_node(ngx_http_gate_cluster_t *cluster,
-    const u_char *host, size_t len, ngx_int_t port)
+    const ngx_http_gate_named_t *named)
 {
-    ngx_uint_t              i;
-    ngx_http_gate_node_t   *node;
-    ngx_http_gate_named_t   named;
-
-    if (ngx_http_gate_link_named(&named, host, len, port) != NGX_OK) {
-        return NULL;
-    }
+    ngx_uint_t             i;
+    ngx_http_gate_node_t  *node;
 
     for (i = 0; i < NGX_HTTP_GATE_CLUSTER_NODES; i++) {
         node = &cluster->nodes[i];
@@ -106,19 +98,22 @@ ngx_http_gate_cluster_node(ngx_http_gate_cluster_t *cluster,
         if (node->link
             && ngx_cmp_sockaddr(&node->named.server.sockaddr.sockaddr,
                                 node->named.server.socklen,
-                                &named.server.sockaddr.sockaddr,
-                                named.server.socklen, 1)
+                                (struct sockaddr *) &named->server.sockaddr,
+                                named->server.socklen, 1)
                == NGX_OK)
         {
             return node;
         }
     }
 
-    return ngx_http_gate_cluster_add(cluster, &named);
+    return ngx_http_gate_cluster_add(cluster, named);
 }
 
 
-/* takes the entry of one that has neither slots nor a connection, if need be */
+/*
+ * Takes the entry of one that has neither slots nor a connection, if need be;
+ * not of one that was just read of, and has its slots in a moment.
+ */
 
 static ngx_http_gate_node_t *
 ngx_http_gate_cluster_add(ngx_http_gate_cluster_t *cluster,
@@ -135,6 +130,7 @@ ngx_http_gate_cluster_add(ngx_http_gate_cluster_t *cluster,
 
         if (node->link == NULL
             || (node->slots == 0 && !node->seed
+                && node->named_in != cluster->reading
                 && ngx_http_gate_link_away(node->link)))
         {
             break;
@@ -147,6 +143,7 @@ ngx_http_gate_cluster_add(ngx_http_gate_cluster_t *cluster,
 
     node->cluster = cluster;
     node->named = *named;
+    node->named_in = 0;
     node->pause = 0;
     node->lost = 0;
 
@@ -278,14 +275,11 @@ ngx_http_gate_cluster_lost(ngx_http_gate_node_t *node, const char *why,
 
     ngx_http_gate_names_look(node->cluster->names);
 
-    node->pause = node->pause ? ngx_min(2 * node->pause,
-                                        NGX_HTTP_GATE_CLUSTER_PAUSE_MAX)
-                              : NGX_HTTP_GATE_CLUSTER_PAUSE;
-
     /* not all workers of all nodes at once */
 
-    node->resume = ngx_current_msec + node->pause
-                   - (ngx_msec_t) ngx_random() % (node->pause / 4);
+    node->pause = gate_pause_more(node->pause);
+    node->resume = ngx_current_msec
+                   + gate_pause_spread(node->pause, ngx_random());
 
     ngx_http_gate_cluster_look(node->cluster);
 }
@@ -308,7 +302,7 @@ ngx_http_gate_cluster_look_later(ngx_http_gate_cluster_t *cluster,
         return;
     }
 
-    after -= (ngx_msec_t) ngx_random() % (after / 4);
+    after = gate_pause_spread(after, ngx_random());
     left = (ngx_msec_int_t) (cluster->looked + after - ngx_current_msec);
 
     ngx_add_timer(&cluster->look,
@@ -447,6 +441,7 @@ ngx_http_gate_cluster_read(ngx_http_gate_node_t *teller, redisReply *reply)
     }
 
     ngx_memzero(map, NGX_HTTP_GATE_SLOTS);
+    teller->cluster->reading++;
 
     for (i = 0; i < reply->elements; i++) {
         if (ngx_http_gate_cluster_range(teller, reply->element[i], map)
@@ -462,60 +457,53 @@ ngx_http_gate_cluster_read(ngx_http_gate_node_t *teller, redisReply *reply)
 }
 
 
-/* first slot, last slot, and of the primary: address, port and more */
+/*
+ * Who does not know its own address is where it was found.  Slots that two
+ * have are no map.
+ */
 
 static ngx_int_t
-ngx_http_gate_cluster_range(ngx_http_gate_node_t *teller, redisReply *range,
+ngx_http_gate_cluster_range(ngx_http_gate_node_t *teller, redisReply *reply,
     uint8_t *map)
 {
-    size_t                 len;
-    long long              first, last;
-    const u_char          *host;
-    redisReply           **element, *primary;
-    ngx_http_gate_node_t  *node;
+    u_char                  text[NGX_SOCKADDR_STRLEN];
+    ngx_uint_t              slot;
+    ngx_http_gate_node_t   *node;
+    ngx_http_gate_named_t   named;
+    ngx_http_gate_range_t   range;
 
-    element = range->element;
+    if (ngx_http_gate_topology_range(&range, reply) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
-    if (range->type != REDIS_REPLY_ARRAY || range->elements < 3
-        || element[0]->type != REDIS_REPLY_INTEGER
-        || element[1]->type != REDIS_REPLY_INTEGER
-        || element[2]->type != REDIS_REPLY_ARRAY
-        || element[2]->elements < 2)
+    if (range.host == NULL) {
+        range.host = text;
+        range.len = ngx_sock_ntop(&teller->named.server.sockaddr.sockaddr,
+                                  teller->named.server.socklen, text,
+                                  NGX_SOCKADDR_STRLEN, 0);
+    }
+
+    if (ngx_http_gate_topology_named(&named, range.host, range.len, range.port)
+        != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    first = element[0]->integer;
-    last = element[1]->integer;
-    primary = element[2];
-
-    if (first < 0 || last < first || last >= NGX_HTTP_GATE_SLOTS
-        || primary->element[1]->type != REDIS_REPLY_INTEGER)
-    {
-        return NGX_ERROR;
-    }
-
-    /* who does not know its own address is where we found it */
-
-    if (primary->element[0]->type == REDIS_REPLY_STRING
-        && primary->element[0]->len > 0)
-    {
-        host = (u_char *) primary->element[0]->str;
-        len = primary->element[0]->len;
-
-    } else {
-        host = teller->named.server.host.data;
-        len = teller->named.server.host.len;
-    }
-
-    node = ngx_http_gate_cluster_node(teller->cluster, host, len,
-                                      primary->element[1]->integer);
+    node = ngx_http_gate_cluster_node(teller->cluster, &named);
     if (node == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memset(&map[first], (int) (node - teller->cluster->nodes) + 1,
-               last - first + 1);
+    node->named_in = teller->cluster->reading;
+
+    for (slot = range.first; slot <= range.last; slot++) {
+
+        if (map[slot]) {
+            return NGX_ERROR;
+        }
+
+        map[slot] = (uint8_t) (node - teller->cluster->nodes + 1);
+    }
 
     return NGX_OK;
 }

@@ -8,6 +8,7 @@
 
 
 #include "ngx_http_gate_link.h"
+#include "ngx_http_gate_topology.h"
 
 
 /* arguments of a command */
@@ -298,56 +299,6 @@ ngx_uint_t
 ngx_http_gate_link_away(const ngx_http_gate_link_t *link)
 {
     return link->state == NGX_HTTP_GATE_LINK_AWAY;
-}
-
-
-ngx_int_t
-ngx_http_gate_link_named(ngx_http_gate_named_t *named, const u_char *host,
-    size_t len, ngx_int_t port)
-{
-    ngx_http_gate_server_t  *server;
-
-    server = &named->server;
-    ngx_memzero(server, sizeof(ngx_http_gate_server_t));
-
-    if (len == 0 || len >= sizeof(named->host) || port < 1 || port > 65535) {
-        return NGX_ERROR;
-    }
-
-    server->host.data = named->host;
-    server->host.len = ngx_cpystrn(named->host, (u_char *) host, len + 1)
-                       - named->host;
-    server->name.data = named->name;
-
-    if (inet_pton(AF_INET, (char *) named->host,
-                  &server->sockaddr.sockaddr_in.sin_addr)
-        == 1)
-    {
-        server->sockaddr.sockaddr_in.sin_family = AF_INET;
-        server->socklen = sizeof(struct sockaddr_in);
-
-#if (NGX_HAVE_INET6)
-
-    } else if (inet_pton(AF_INET6, (char *) named->host,
-                         &server->sockaddr.sockaddr_in6.sin6_addr)
-               == 1)
-    {
-        server->sockaddr.sockaddr_in6.sin6_family = AF_INET6;
-        server->socklen = sizeof(struct sockaddr_in6);
-
-#endif
-
-    } else {
-        return NGX_ERROR;
-    }
-
-    ngx_inet_set_port(&server->sockaddr.sockaddr, (in_port_t) port);
-
-    server->name.len = ngx_sock_ntop(&server->sockaddr.sockaddr,
-                                     server->socklen, named->name,
-                                     sizeof(named->name), 1);
-
-    return NGX_OK;
 }
 
 
@@ -885,6 +836,8 @@ ngx_http_gate_link_greeted(ngx_http_gate_link_t *link, redisReply *reply)
 static ngx_int_t
 ngx_http_gate_link_heard(ngx_http_gate_link_t *link, redisReply *reply)
 {
+    ngx_int_t  rc;
+
     while (!(link->said & (1 << link->heard))) {
         link->heard++;
     }
@@ -910,17 +863,14 @@ ngx_http_gate_link_heard(ngx_http_gate_link_t *link, redisReply *reply)
         return reply->type == REDIS_REPLY_STATUS ? NGX_OK : NGX_ERROR;
     }
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements == 0
-        || reply->element[0]->type != REDIS_REPLY_STRING)
-    {
-        return NGX_ERROR;
-    }
+    rc = ngx_http_gate_topology_role(reply);
 
-    if (ngx_strcmp(reply->element[0]->str, "master") != 0) {
+    if (rc == NGX_DECLINED) {
         ngx_http_gate_link_fail(link, "it is not the primary");
+        return NGX_OK;
     }
 
-    return NGX_OK;
+    return rc;
 }
 
 

@@ -137,13 +137,6 @@ ngx_int_t ngx_http_gate_link_ask(ngx_http_gate_link_t *link, ngx_uint_t argc,
 ngx_uint_t ngx_http_gate_link_ready(const ngx_http_gate_link_t *link);
 ngx_uint_t ngx_http_gate_link_away(const ngx_http_gate_link_t *link);
 
-/*
- * Where a server says that another one is: an address, of len bytes, and a
- * port.  The strings of named->server are its own.  NGX_ERROR: no such thing.
- */
-ngx_int_t ngx_http_gate_link_named(ngx_http_gate_named_t *named,
-    const u_char *host, size_t len, ngx_int_t port);
-
 /* Where it is, or was last. */
 const ngx_http_gate_server_t *ngx_http_gate_link_server(
     const ngx_http_gate_link_t *link);

@@ -9,15 +9,13 @@
  */
 
 
+#include "gate_pause.h"
 #include "ngx_http_gate_redis.h"
+#include "ngx_http_gate_topology.h"
 
-
-/* the pause after a failure, doubled each time, ms */
-#define NGX_HTTP_GATE_REDIS_PAUSE      50
-#define NGX_HTTP_GATE_REDIS_PAUSE_MAX  200
 
 /* until another Sentinel is listened to, ms */
-#define NGX_HTTP_GATE_REDIS_LISTEN     1000
+#define NGX_HTTP_GATE_REDIS_LISTEN  1000
 
 
 struct ngx_http_gate_redis_s {
@@ -31,7 +29,7 @@ struct ngx_http_gate_redis_s {
     ngx_msec_t                       listen;    /* to another, not before */
     ngx_uint_t                       next;      /* server to try first */
     ngx_uint_t                       tried;     /* servers, one after another */
-    ngx_msec_t                       pause;     /* 0: no failure since */
+    uint32_t                         pause;     /* 0: no failure since */
     ngx_msec_t                       resume;    /* not before */
     time_t                           lost;      /* 0: no outage was told */
 };
@@ -50,8 +48,6 @@ static void ngx_http_gate_redis_outage(ngx_http_gate_redis_t *redis,
 static ngx_int_t ngx_http_gate_redis_find(ngx_http_gate_redis_t *redis,
     const ngx_http_gate_server_t *server);
 static void ngx_http_gate_redis_found(void *data, redisReply *reply);
-static ngx_int_t ngx_http_gate_redis_primary(ngx_http_gate_redis_t *redis,
-    redisReply *host, redisReply *port);
 static void ngx_http_gate_redis_listen(ngx_http_gate_redis_t *redis);
 static void ngx_http_gate_redis_relisten(ngx_http_gate_redis_t *redis);
 static void ngx_http_gate_redis_listening(void *data, redisReply *reply);
@@ -59,8 +55,6 @@ static void ngx_http_gate_redis_sentinel_ready(void *data);
 static ngx_int_t ngx_http_gate_redis_sentinel_lost(void *data,
     const char *why, ngx_err_t err, ngx_uint_t idle, ngx_uint_t again);
 static ngx_int_t ngx_http_gate_redis_switched(void *data, redisReply *reply);
-static ngx_uint_t ngx_http_gate_redis_there(ngx_http_gate_redis_t *redis,
-    const u_char *text, size_t len);
 
 
 ngx_http_gate_redis_t *
@@ -346,16 +340,13 @@ ngx_http_gate_redis_outage(ngx_http_gate_redis_t *redis,
         ngx_http_gate_link_news(&redis->conf->link, 0, 0, why);
     }
 
-    redis->pause = redis->pause ? ngx_min(2 * redis->pause,
-                                          NGX_HTTP_GATE_REDIS_PAUSE_MAX)
-                                : NGX_HTTP_GATE_REDIS_PAUSE;
-
     ngx_http_gate_names_look(redis->names);
 
     /* not all workers of all nodes at once */
 
-    redis->resume = ngx_current_msec + redis->pause
-                    - (ngx_msec_t) ngx_random() % (redis->pause / 4);
+    redis->pause = gate_pause_more(redis->pause);
+    redis->resume = ngx_current_msec
+                    + gate_pause_spread(redis->pause, ngx_random());
 }
 
 
@@ -404,10 +395,8 @@ ngx_http_gate_redis_found(void *data, redisReply *reply)
 
     redis->finding = 0;
 
-    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2
-        && ngx_http_gate_redis_primary(redis, reply->element[0],
-                                       reply->element[1])
-           == NGX_OK
+    if (reply
+        && ngx_http_gate_topology_primary(&redis->primary, reply) == NGX_OK
         && ngx_http_gate_link_open(redis->link, &redis->primary.server,
                                    NGX_HTTP_GATE_GREET_PRIMARY, 1)
            == NGX_OK)
@@ -423,21 +412,6 @@ ngx_http_gate_redis_found(void *data, redisReply *reply)
     ngx_http_gate_redis_outage(redis, redis->sentinel,
                                "no Sentinel names a primary", 0);
     ngx_http_gate_link_close(redis->link);
-}
-
-
-static ngx_int_t
-ngx_http_gate_redis_primary(ngx_http_gate_redis_t *redis, redisReply *host,
-    redisReply *port)
-{
-    if (host->type != REDIS_REPLY_STRING || port->type != REDIS_REPLY_STRING) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_gate_link_named(&redis->primary, (u_char *) host->str,
-                                    host->len,
-                                    ngx_atoi((u_char *) port->str,
-                                             port->len));
 }
 
 
@@ -515,65 +489,34 @@ ngx_http_gate_redis_sentinel_lost(void *data, const char *why, ngx_err_t err,
 }
 
 
-/* "name address port address port": the primary of that name has moved */
+/* the primary of that name has moved, unless we are there already */
 
 static ngx_int_t
 ngx_http_gate_redis_switched(void *data, redisReply *reply)
 {
     ngx_http_gate_redis_t *redis = data;
 
-    ngx_str_t   *name;
-    redisReply  *what;
+    ngx_int_t                rc;
+    ngx_http_gate_named_t    named;
+    ngx_http_gate_server_t  *server;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3
-        || reply->element[2]->type != REDIS_REPLY_STRING)
-    {
-        return NGX_ERROR;
+    rc = ngx_http_gate_topology_switched(&named, reply,
+                                         &redis->conf->sentinel);
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
     }
 
-    name = &redis->conf->sentinel;
-    what = reply->element[2];
+    server = &redis->primary.server;
 
-    if ((size_t) what->len > name->len && what->str[name->len] == ' '
-        && ngx_strncmp(what->str, name->data, name->len) == 0
-        && !ngx_http_gate_link_away(redis->link)
-        && !ngx_http_gate_redis_there(redis, (u_char *) what->str, what->len))
+    if (!ngx_http_gate_link_away(redis->link)
+        && ngx_cmp_sockaddr(&named.server.sockaddr.sockaddr,
+                            named.server.socklen,
+                            &server->sockaddr.sockaddr, server->socklen, 1)
+           != NGX_OK)
     {
         ngx_http_gate_link_fail(redis->link, "the primary has moved");
         redis->pause = 0;
     }
 
     return NGX_OK;
-}
-
-
-/* is it where we are already? */
-
-static ngx_uint_t
-ngx_http_gate_redis_there(ngx_http_gate_redis_t *redis, const u_char *text,
-    size_t len)
-{
-    const u_char           *host, *port, *last;
-    ngx_http_gate_named_t   named;
-
-    last = text + len;
-
-    for (port = last; port > text && port[-1] != ' '; port--) { /* void */ }
-
-    if (port == text) {
-        return 0;
-    }
-
-    for (host = port - 1; host > text && host[-1] != ' '; host--) {
-        /* void */
-    }
-
-    return ngx_http_gate_link_named(&named, host, port - 1 - host,
-                                    ngx_atoi((u_char *) port, last - port))
-           == NGX_OK
-           && ngx_cmp_sockaddr(&named.server.sockaddr.sockaddr,
-                               named.server.socklen,
-                               &redis->primary.server.sockaddr.sockaddr,
-                               redis->primary.server.socklen, 1)
-              == NGX_OK;
 }

@@ -18,6 +18,14 @@ my %seeds = (
                            1),
     error => "\0\xff-NOSCRIPT No matching script\r\n",
     texts => "\0\xff*2\r\n\$3\r\nabc\r\n\$-1\r\n",
+    role => "\0\xff*3\r\n" . text('master') . ":1\r\n*0\r\n",
+    primary => "\0\xff*2\r\n" . text('127.0.0.1') . text('6379'),
+    switched => "\0\xff*3\r\n" . text('message') . text('+switch-master')
+                . text('main 127.0.0.1 6379 ::1 6380'),
+    moved => "\0\xff-MOVED 3999 127.0.0.1:6381\r\n",
+    slots => "\0\xff*1\r\n*4\r\n:0\r\n:5460\r\n"
+             . ("*4\r\n" . text('127.0.0.1') . ":30001\r\n" . text('f' x 40)
+                . "*0\r\n") x 2,
     nested => "\0\xff" . "*1\r\n" x 5 . ":1\r\n",
 );
 
@@ -30,3 +38,5 @@ for my $name (keys %seeds) {
 sub list {
     return '*' . @_ . "\r\n" . join '', map { ":$_\r\n" } @_;
 }
+
+sub text { return '$' . length($_[0]) . "\r\n$_[0]\r\n" }
