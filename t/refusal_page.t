@@ -27,7 +27,9 @@ my %from = (Tokyo => '203.0.113.1', Frankfurt => '198.51.100.1',
 my %refused = (
     certificate       => [ '/certificate/report', 403, cert => undef ],
     issuer            => [ '/issuer/report', 403, cert => 'alice' ],
+    revoked           => [ '/revoked/report', 403, cert => 'bob' ],
     require           => [ '/require/report', 403 ],
+    held              => [ '/held/report', 403, user => 'mallory' ],
     country           => [ '/country/report', 403, from => 'nowhere' ],
     anonymous_network => [ '/anonymous/report', 403, from => 'tor' ],
     unusual_country   => [ '/unusual/report', 403, from => 'Frankfurt' ],
@@ -39,6 +41,8 @@ my %refused = (
 my $t = Test::Gate->new;
 
 $t->certificate('alice', email => 'alice@example.jp');
+$t->certificate('bob', email => 'bob@example.jp');
+$t->write_file('ca.crl', $t->crl('ca', revoked => [ 'bob' ]));
 $t->document('report', 300_000);
 $t->document('note', 1000);
 $t->write_file('docs/sorry', 'we are sorry');
@@ -64,6 +68,8 @@ my $nginx = $t->nginx($t->conf(http => conf(), server => <<'END'));
 
         location /certificate/  { gate certificate;  alias %%DIR%%/docs/; }
         location /issuer/       { gate issuer;       alias %%DIR%%/docs/; }
+        location /revoked/      { gate revoked;      alias %%DIR%%/docs/; }
+        location /held/         { gate held;         alias %%DIR%%/docs/; }
         location /require/      { gate require;      alias %%DIR%%/docs/; }
         location /country/      { gate country;      alias %%DIR%%/docs/; }
         location /anonymous/    { gate anonymous;    alias %%DIR%%/docs/; }
@@ -109,6 +115,9 @@ my $nginx = $t->nginx($t->conf(http => conf(), server => <<'END'));
         location = /nothing { root %%DIR%%/nowhere; }
         location @named     { return 403 "named"; }
 END
+
+$t->hold($redis, 'case-17', 'user=mallory by=carol reason=of no concern');
+$t->wait_for(sub { ask('/held/report', user => 'mallory')->{status} == 403 });
 
 # every reason, in every form
 
@@ -397,6 +406,9 @@ sub told {
     is(defined $h->{'retry-after'} ? 1 : 0, $reason eq 'quota' ? 1 : 0,
        "$what: Retry-After");
 
+    unlike($r->{body}, qr/carol|of no concern/,
+           "$what: nothing of who has set a hold, or why");
+
     ok($t->wait_for(sub { $t->read_file('events.log')
                           =~ /^$event DENIED $reason$/m }),
        "$what: its reference is in the log");
@@ -505,6 +517,13 @@ sub conf {
 
     gate_policy certificate { user $gate_cert_email; }
     gate_policy issuer { user $gate_cert_email; issuer "CN=Other CA"; }
+
+    gate_policy revoked { crl %%DIR%%/ca.crl; }
+
+    gate_policy held {
+        certificate  off;
+        user         $http_x_user;
+    }
 
     gate_policy require {
         certificate  off;
