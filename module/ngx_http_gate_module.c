@@ -172,6 +172,13 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
 
     gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
 
+    /*
+     * Whatever this configuration has, and before it may turn out to be wrong:
+     * the chain is the master's, which makes workers of the one before by it.
+     */
+
+    ngx_http_gate_meter_init();
+
     if (gmcf->dropping && ngx_http_gate_drop_check(cf) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -226,8 +233,6 @@ ngx_http_gate_postconfiguration(ngx_conf_t *cf)
 
     *h = ngx_http_gate_end_handler;
 
-    ngx_http_gate_meter_init();
-
     gmcf->ratelimit = ngx_http_gate_ratelimit_asked(cf);
 
     gmcf->page = ngx_http_gate_refusal_create(cf);
@@ -271,6 +276,10 @@ ngx_http_gate_init_process(ngx_cycle_t *cycle)
             && ngx_process != NGX_PROCESS_SINGLE))
     {
         return NGX_OK;
+    }
+
+    if (gmcf->page) {
+        ngx_http_gate_page_restore();
     }
 
     if (gmcf->geo

@@ -51,6 +51,19 @@ ngx_http_gate_page_init(void)
 }
 
 
+/*
+ * Each filter knows the next one, which is the same as long as the modules are;
+ * only where the chain begins has changed.
+ */
+
+void
+ngx_http_gate_page_restore(void)
+{
+    ngx_http_top_header_filter = ngx_http_gate_page_header_filter;
+    ngx_http_top_body_filter = ngx_http_gate_page_body_filter;
+}
+
+
 static ngx_int_t
 ngx_http_gate_page_header_filter(ngx_http_request_t *r)
 {

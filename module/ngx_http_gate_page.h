@@ -17,5 +17,11 @@
  */
 void ngx_http_gate_page_init(void);
 
+/*
+ * Puts all modules' filters back as they were then.  When a worker starts: a
+ * reload that failed may have built half of the chain anew.
+ */
+void ngx_http_gate_page_restore(void);
+
 
 #endif /* NGX_HTTP_GATE_PAGE_H_INCLUDED */
