@@ -161,8 +161,12 @@ sub took {
 
     my $date = strftime('%Y-%m-%d', gmtime(time - $days * 86400));
 
+    my $month = $date =~ s/-\d+$//r;
+
     $redis->command('ZADD', "gate:{$date}/users", $bytes, $user);
-    $redis->command('ZADD', "gate:{$date}/largest", $bytes, 'beta');
+    $redis->command('ZINCRBY', "gate:{$month}/users", $bytes, $user);
+    $redis->command('ZADD', "gate:{$_}/largest", 'GT', $bytes, 'beta')
+        for $date, $month;
     $redis->command('HSET', "gate:{$user}/projects:$date", 'beta',
                     "$bytes 1 1", '#total', "$bytes 1 1");
 }

@@ -50,7 +50,8 @@ for my $name (sort keys %names) {
 
     $t->wait_for(sub { %rows = $usage->user($tag) });
     is($rows{'#total'}, '1000 1 1', "$names{$name}: is counted");
-    ok(exists +{ $usage->top('users') }->{$text}, "$names{$name}: in the list")
+    ok($t->wait_for(sub { exists +{ $usage->top('users') }->{$text} }),
+       "$names{$name}: in the list")
         or diag(join "\n", map { s/[^!-~]/?/gr } keys %{{ $usage->top('users') }});
 }
 
@@ -70,7 +71,7 @@ for my $name ('line%0abreak', 'q' x 200, '%3cb%3e%22', '%23total') {
         or diag(join "\n", map { s/[^!-~]/?/gr } keys %rows);
     is($rows{$text}, '1000 1 1', 'and is counted');
 
-    %rows = $usage->project($text =~ s/ .*//sr);
+    $t->wait_for(sub { %rows = $usage->project($text =~ s/ .*//sr) });
     is($rows{who}, '1000 1 1', 'the project has its user');
 }
 

@@ -98,6 +98,45 @@ is(join(', ', map { "@{$_}{qw(day bytes requests documents)}" }
 is($r->{names}, 2, 'how many there are');
 ok($r->{exact}, 'which is exact');
 
+# months are read as such as far as they are whole, and say the same as their days
+
+write_day($_->[0], bob => { alpha => "$_->[1] 1 1" })
+    for [ '2026-01-31', 1000 ], [ '2026-02-01', 200 ], [ '2026-04-01', 7 ],
+        [ '2026-05-31', 3000 ];
+$redis->command('HSET', key('bob', 'projects', '2026-03'), alpha => '4 4 4',
+                '#total' => '4 4 4');
+$redis->command('ZADD', 'gate:{2026-03}/users', 4, 'bob');
+
+my $spring = 'from=2026-01-31&to=2026-04-01';
+
+is(rows("user=bob&$spring"), 'alpha 1311 8 8, beta 130 3 3',
+   'a user: the last of January, two months, the first of April');
+is(rows("by=users&$spring"), 'bob 1441 0 0, carol 115 0 0, '
+   . "\xe2\x80\xae{x}\n 1 0 0", 'users');
+is(rows("by=largest&$spring"),
+   'alpha 1000 0 0, beta 80 0 0, <script> " 5 0 0', 'largest of a day');
+is(rows('project=alpha&from=2026-02-01&to=2026-02-28'),
+   "bob 300 2 2, carol 110 2 2, \xe2\x80\xae{x}\n 1 1 1", 'one month');
+is(rows('project=alpha&from=2026-02-01&to=2026-02-27'),
+   "bob 300 2 2, carol 70 1 1, \xe2\x80\xae{x}\n 1 1 1", 'less a day');
+is(join(' ', map { $_->{bytes} || () }
+             @{ ask("user=bob&$spring")->{days} }), '1000 200 150 80 7',
+   'day by day, as before');
+is(scalar @{ ask("user=bob&$spring")->{days} }, 61, 'all of them');
+is(rows('by=users&from=2026-05-01&to=2026-06-30'), 'bob 3000 0 0',
+   'a month without any');
+
+$redis->command('DEL', key('bob', 'projects', '2026-03'), 'gate:{2026-03}/users');
+
+# this month is whole when it is asked for until today
+
+my $first = strftime('%Y-%m-01', gmtime);
+
+is(rows("user=alice&from=$first"), 'alpha 1000 1 1', 'this month until today')
+    if (gmtime)[3] > 1;
+is(join(' ', map { $_->{bytes} } grep { $_->{day} eq $today }
+             @{ ask("user=alice&from=$first")->{days} }), 1000, 'with its days');
+
 # many: more than are asked for of a day
 
 my (%of, %sum);
@@ -183,7 +222,8 @@ sub text {
     return '#' . sha256_hex($name) . " $name";
 }
 
-# As the gate does: what users took of projects, "bytes requests documents".
+# As the gate does: what users took of projects, "bytes requests documents"; the
+# month has the sums of its days, and the largest of them.
 
 sub write_day {
     my ($date, %users) = @_;
@@ -205,6 +245,7 @@ sub write_day {
         $top{users}{$user} = $total[0];
         $redis->command('HSET', key($user, 'projects', $date),
                         %{ $users{$user} }, '#total' => "@total");
+        add_month($user, 'projects', $date, %{ $users{$user} });
     }
 
     for my $project (keys %projects) {
@@ -218,11 +259,38 @@ sub write_day {
         $redis->command('HSET', key($project, 'users', $date),
                         %{ $projects{$project} }, '#total' => "@total",
                         '#largest' => "$largest{$project} x");
+        add_month($project, 'users', $date, %{ $projects{$project} });
     }
 
     $redis->command('ZADD', "gate:{$date}/$_->[0]", reverse %{ $_->[1] })
         for [ users => $top{users} ], [ projects => $top{projects} ],
             [ largest => \%largest ];
+
+    my $month = $date =~ s/-\d+$//r;
+
+    for my $what (qw(users projects)) {
+        $redis->command('ZINCRBY', "gate:{$month}/$what", $top{$what}{$_}, $_)
+            for keys %{ $top{$what} };
+    }
+
+    $redis->command('ZADD', "gate:{$month}/largest", 'GT', $largest{$_}, $_)
+        for keys %largest;
+}
+
+sub add_month {
+    my ($name, $what, $date, %rows) = @_;
+
+    my $key = key($name, $what, $date =~ s/-\d+$//r);
+
+    for my $row (keys %rows) {
+        for my $field ($row, '#total') {
+            my @had = split / /, $redis->command('HGET', $key, $field) // '0 0 0';
+            my @more = split / /, $rows{$row};
+
+            $redis->command('HSET', $key, $field,
+                            join ' ', map { $had[$_] + $more[$_] } 0 .. 2);
+        }
+    }
 }
 
 sub key {

@@ -28,50 +28,60 @@ my $ends = time + 10 * 86400;
 # users, by project
 
 is(user(1, [ 1, 'alpha', 1000, 2, d(1) . d(2) ], [ 1, 'beta', 10, 1, d(3) ],
-        [ 2, 'alpha', 5, 1, d(1) ]), '2 1 1 1 1 1 / 1010 5',
+        [ 2, 'alpha', 5, 1, d(1) ]), '2 1 1 1 1 1 / 1010 1010 5 5',
    'new documents, rows of their own, and totals');
-is(hash('h1'), '#total=1010 3 3, alpha=1000 2 2, beta=10 1 1', 'a user');
-is(hash('h2'), '#total=5 1 1, alpha=5 1 1', 'another');
+is(hash('h1-25'), '#total=1010 3 3, alpha=1000 2 2, beta=10 1 1', 'a user');
+is(hash('h2-25'), '#total=5 1 1, alpha=5 1 1', 'another');
 is(user(1, [ 1, 'alpha', 1000, 2, d(1) . d(2) ], [ 1, 'beta', 10, 1, d(3) ],
-        [ 2, 'alpha', 5, 1, d(1) ]), '2 1 1 1 1 1 / 1010 5',
+        [ 2, 'alpha', 5, 1, d(1) ]), '2 1 1 1 1 1 / 1010 1010 5 5',
    'the same batch again is told the same');
-is(hash('h1'), '#total=1010 3 3, alpha=1000 2 2, beta=10 1 1',
+is(hash('h1-25'), '#total=1010 3 3, alpha=1000 2 2, beta=10 1 1',
    'and adds nothing');
-is(user(1, [ 1, 'alpha', 0, 0, '' ]), '2 1 / 1010', 'nor does a part of it');
-is(user(2, [ 1, 'alpha', 1, 1, d(2) . d(4) . d(4) ]), '1 1 / 1011',
+is(user(1, [ 1, 'alpha', 0, 0, '' ]), '2 1 / 1010 1010', 'nor does a part of it');
+is(user(2, [ 1, 'alpha', 1, 1, d(2) . d(4) . d(4) ]), '1 1 / 1011 1011',
    'the next one does; documents that were known are not new');
-is(user(3, [ 1, 'alpha', -500, 0, '' ]), '0 1 / 511',
+is(user(3, [ 1, 'alpha', -500, 0, '' ]), '0 1 / 511 511',
    'what did not leave is taken back');
-is(user(4, [ 1, 'beta', -500, 0, '' ]), '0 1 / 11', 'but not below 0');
-is(hash('h1'), '#total=11 4 4, alpha=501 3 3, beta=0 1 1', 'that is left');
+is(user(4, [ 1, 'beta', -500, 0, '' ]), '0 1 / 11 11', 'but not below 0');
+is(hash('h1-25'), '#total=11 4 4, alpha=501 3 3, beta=0 1 1', 'that is left');
 is(user(0), ' / ', 'a batch of nothing');
-is(user(3, [ 1, 'alpha', 7, 7, d(7) ]), '0 1 / 11',
+is(user(3, [ 1, 'alpha', 7, 7, d(7) ]), '0 1 / 11 11',
    'one that is late adds nothing');
 
-cmp_ok($redis->command('TTL', 'h1'), '>', 9 * 86400, 'it ends as it is told');
-cmp_ok($redis->command('TTL', 'h1:documents'), '<=', 2 * 86400,
+cmp_ok($redis->command('TTL', 'h1-25'), '>', 9 * 86400, 'it ends as it is told');
+cmp_ok($redis->command('TTL', 'h1-25:documents'), '<=', 2 * 86400,
        'its documents after two days');
 cmp_ok($redis->command('TTL', 'told'), '<=', 7 * 86400,
        'the number of the batch after a week');
 
+# the month has all of it, of each of its days
+
+is(hash('h1'), hash('h1-25'), 'the month');
+is(user(5, [ 2, 'alpha', 3, 1, d(1) ]), '0 1 / 11 11 8 8',
+   'another user has a month of his own');
+is(user({ number => 6, day => 26 }, [ 1, 'alpha', 3, 1, d(1) ]),
+   '1 1 / 3 14', 'a day has its own, the month both');
+is(hash('h1'), '#total=14 5 5, alpha=504 4 4, beta=0 1 1', 'the sum of days');
+cmp_ok($redis->command('TTL', 'h1'), '>', 9 * 86400, 'as long as its last day');
+
 # two nodes have numbers of their own
 
-is(user(1, [ 1, 'alpha', 9, 1, '' ]), '0 1 / 11', 'a number that was there');
+is(user(1, [ 1, 'alpha', 9, 1, '' ]), '1 1 / 11 14', 'a number that was there');
 is(user({ number => 1, told => 'told2' }, [ 1, 'alpha', 9, 1, '' ]),
-   '0 1 / 20', 'is another one of another node');
+   '0 1 / 20 23', 'is another one of another node');
 
 # projects, by user
 
 $redis->command('FLUSHALL');
 is(project(1, [ 1, 'alice', 100, 1, 1, 1 ], [ 1, 'bob', 50, 1, 1, 1 ],
-           [ 2, 'bob', 7, 1, 1, 1 ]), '150 100 7 7',
+           [ 2, 'bob', 7, 1, 1, 1 ]), '150 100 150 7 7 7',
    'totals, and the largest user');
-is(project(1, [ 1, 'alice', 100, 1, 1, 1 ]), '150 100', 'again');
-is(project(2, [ 1, 'bob', 60, 1, 0, 1 ]), '210 110', 'another is the largest');
-is($redis->command('HGET', 'h1', '#largest'), '110 bob', 'who it is');
-is(project(3, [ 3, 'alice', 1, 1, 0, 0 ]), '210 110 7 7 0 0', 'one that may not begin');
-is($redis->command('EXISTS', 'h3'), 0, 'does not');
-is(project(4, [ 1, 'alice', 1, 1, 0, 0 ]), '211 110', 'but goes on');
+is(project(1, [ 1, 'alice', 100, 1, 1, 1 ]), '150 100 150', 'again');
+is(project(2, [ 1, 'bob', 60, 1, 0, 1 ]), '210 110 210', 'another is the largest');
+is($redis->command('HGET', 'h1-25', '#largest'), '110 bob', 'who it is');
+is(project(3, [ 3, 'alice', 1, 1, 0, 0 ]), '210 110 210 7 7 7 0 0 0', 'one that may not begin');
+is($redis->command('EXISTS', 'h3-25'), 0, 'does not');
+is(project(4, [ 1, 'alice', 1, 1, 0, 0 ]), '211 110 211', 'but goes on');
 
 # the day
 
@@ -96,7 +106,7 @@ $redis->command('FLUSHALL');
 user($_, map { [ 1, "p$_", 1, 1, '' ] } $_ * 100 .. $_ * 100 + 99)
     for 1 .. 12;
 
-my %hash = @{ $redis->command('HGETALL', 'h1') };
+my %hash = @{ $redis->command('HGETALL', 'h1-25') };
 
 is($hash{'#total'}, '1200 1200 0', '1,200 projects: all of them');
 cmp_ok(scalar keys %hash, '<=', 1002, 'and 1,000 rows');
@@ -105,7 +115,7 @@ my $own = grep { /^p/ } keys %hash;
 
 is($hash{'#others'}, join(' ', (1200 - $own) x 2, 0), 'others are together');
 is(user(13, [ 1, 'p1299', 1, 1, '' ], [ 1, 'p100', 1, 1, '' ]),
-   '0 0 0 1 / 1202', 'who has no row is told so');
+   '0 0 0 1 / 1202 1202', 'who has no row is told so');
 
 $redis->command('FLUSHALL');
 my $n = 0;
@@ -115,13 +125,13 @@ for my $batch (1 .. 30) {
                    join '', map { d($batch * 1000 + $_) } 1 .. 250 ]);
 }
 
-my ($documents) = $redis->command('HGET', 'h1', 'alpha') =~ / (\d+)$/;
+my ($documents) = $redis->command('HGET', 'h1-25', 'alpha') =~ / (\d+)$/;
 
 cmp_ok(abs($documents - 7500), '<', 75, "of 7,500 documents: $documents");
-cmp_ok($redis->command('SCARD', 'h1:documents'), '<', 4096 + 256,
+cmp_ok($redis->command('SCARD', 'h1-25:documents'), '<', 4096 + 256,
        'exactly kept are 4,096 or so');
 is(user(31, [ 1, 'alpha', 1, 1, join '', map { d(1000 + $_) } 1 .. 250 ]),
-   '0 1 / 31', 'which are known again');
+   '0 1 / 31 31', 'which are known again');
 
 my ($again) = user(32, [ 1, 'alpha', 1, 1,
                          join '', map { d(30_000 + $_) } 1 .. 250 ]) =~ /^(\d+)/;
@@ -131,8 +141,8 @@ cmp_ok($again, '<', 20, 'and so are the others');
 # somebody else has written there
 
 $redis->command('FLUSHALL');
-$redis->command('SET', 'h1', 'x');
-$redis->command('HSET', 'h2', 'alpha', '1 x 99999999999999999999999999',
+$redis->command('SET', 'h1-25', 'x');
+$redis->command('HSET', 'h2-25', 'alpha', '1 x 99999999999999999999999999',
                 '#total', '9' x 400);
 
 my $reply = ask('user', { number => 1 }, 2, [ 1, 'alpha', 1, 1, d(1) ],
@@ -140,8 +150,8 @@ my $reply = ask('user', { number => 1 }, 2, [ 1, 'alpha', 1, 1, d(1) ],
 
 like($reply->[1], qr/^WRONGTYPE/, 'an error is told');
 is("@{$reply}[2 .. 5]", '1 0 1 1', 'other rows are written');
-is($reply->[7], '9007199254740992', 'numbers stay within what they may be');
-is(hash('h2'), '#total=9007199254740992 1 1, alpha=2 9007199254740992 1',
+is($reply->[8], '9007199254740992', 'numbers stay within what they may be');
+is(hash('h2-25'), '#total=9007199254740992 1 1, alpha=2 9007199254740992 1',
    'what is no number is none');
 
 # names may be anything
@@ -150,28 +160,28 @@ my $odd = "<script>\r\n\0 {x} \xe2\x80\xae\"'";
 
 $redis->command('FLUSHALL');
 user(1, [ 1, $odd, 5, 1, '' ]);
-is($redis->command('HGET', 'h1', $odd), '5 1 0', 'an odd name');
+is($redis->command('HGET', 'h1-25', $odd), '5 1 0', 'an odd name');
 
 # to be read: all of a hash as it is, or a page in order
 
 user($_ + 1, [ 1, "p$_", $_ * 10, 1, d($_) ]) for 1 .. 9;
 
-my @rows = @{ ask('read', 'h1', 'rows', 0, 10) };
+my @rows = @{ ask('read', 'h1-25', 'rows', 0, 10) };
 
 is("@rows[-2, -1]", '10 455 10 9', 'how many, and the total');
 is_deeply({ @rows[0 .. $#rows - 2] },
-          { @{ $redis->command('HGETALL', 'h1') } }, 'all rows');
-is_deeply(ask('read', 'h1', 'rows', 0, 2),
+          { @{ $redis->command('HGETALL', 'h1-25') } }, 'all rows');
+is_deeply(ask('read', 'h1-25', 'rows', 0, 2),
           [ 'p9', '90 1 1', 'p8', '80 1 1', 10, '455 10 9' ],
           'the first page');
-is_deeply(ask('read', 'h1', 'rows', 8, 2),
+is_deeply(ask('read', 'h1-25', 'rows', 8, 2),
           [ 'p1', '10 1 1', $odd, '5 1 0', 10, '455 10 9' ], 'the last');
-is_deeply({ @{ ask('read', 'h1', 'most', 0, 2) } },
+is_deeply({ @{ ask('read', 'h1-25', 'most', 0, 2) } },
           { p9 => '90 1 1', p8 => '80 1 1', 10 => '455 10 9' },
           'the first, in no order');
-is_deeply(ask('read', 'h1', 'rows', 10, 2), [ 10, '455 10 9' ], 'none');
+is_deeply(ask('read', 'h1-25', 'rows', 10, 2), [ 10, '455 10 9' ], 'none');
 is_deeply(ask('read', 'nothing', 'rows', 0, 2), [ 0, '0 0 0' ], 'of nothing');
-is_deeply(ask('read', 'h1', 'some', 2, 'p3', 'nothing'),
+is_deeply(ask('read', 'h1-25', 'some', 2, 'p3', 'nothing'),
           [ 'p3', '30 1 1', 'nothing', 0, 2, 0 ], 'some');
 
 top([ map { [ "u$_", $_ ] } 1 .. 9 ], []);
@@ -247,7 +257,8 @@ sub ask {
         if $what eq 'read';
 
     my ($o, $hashes, @rows) = @args;
-    my @keys = ($o->{told} // 'told', map { "h$_" } 1 .. $hashes);
+    my @keys = ($o->{told} // 'told', map { "h$_-" . ($o->{day} // 25) }
+                                                 1 .. $hashes);
 
     my $reply = $redis->command('EVAL', $script{$what}, scalar @keys, @keys,
                                 $o->{number}, $ends, scalar @rows,

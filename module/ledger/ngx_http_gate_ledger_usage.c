@@ -1,9 +1,10 @@
 /*
- * Usage on its way to Redis: a batch of the zone is told in three stages, each
+ * Usage on its way to Redis: a batch of the zone is told in four stages, each
  * when the one before was answered: to the days of users, to those of
- * projects, to the day.  In a cluster a stage is a question for each user, or
- * project.  A batch that fails is told again from its beginning, by any worker:
- * what was added already, scripts know by its number.
+ * projects, to the day, to the month.  In a cluster one of the first two is a
+ * question for each user, or project.  A batch that fails is told again from
+ * its beginning, by any worker: what was added already, scripts know by its
+ * number.
  *
  * The keys are told in ngx_http_gate_usage.h.
  */
@@ -35,6 +36,7 @@ typedef enum {
     NGX_HTTP_GATE_FLUSH_USERS = 0,
     NGX_HTTP_GATE_FLUSH_PROJECTS,
     NGX_HTTP_GATE_FLUSH_TOP,
+    NGX_HTTP_GATE_FLUSH_MONTH,
     NGX_HTTP_GATE_FLUSH_DONE
 } ngx_http_gate_flush_stage_e;
 
@@ -44,6 +46,7 @@ typedef enum {
 typedef struct {
     ngx_str_t                     name;
     uint64_t                      bytes;    /* of its day, as Redis said */
+    uint64_t                      month;
     uint64_t                      largest;
 } ngx_http_gate_subject_t;
 
@@ -247,6 +250,7 @@ ngx_http_gate_flush_subject(ngx_http_gate_flush_t *flush, ngx_uint_t kind,
 
     subject->name = *name;
     subject->bytes = 0;
+    subject->month = 0;
     subject->largest = 0;
 
     return flush->nsubjects[kind]++;
@@ -268,7 +272,7 @@ ngx_http_gate_flush_stage(ngx_http_gate_flush_t *flush)
     flush->asked = ngx_current_msec;
 
     n = ledger->scripts.cluster && flush->batch.nrows
-        && flush->stage != NGX_HTTP_GATE_FLUSH_TOP
+        && flush->stage < NGX_HTTP_GATE_FLUSH_TOP
         ? flush->nsubjects[flush->stage] : 1;
 
     for (i = 0; i < n; i++) {
@@ -309,7 +313,7 @@ ngx_http_gate_flush_ask(ngx_http_gate_flush_t *flush, ngx_uint_t subject)
 
     ngx_http_gate_flush_script(flush);
 
-    if (flush->stage == NGX_HTTP_GATE_FLUSH_TOP) {
+    if (flush->stage >= NGX_HTTP_GATE_FLUSH_TOP) {
         ngx_http_gate_flush_top(flush);
 
     } else {
@@ -331,7 +335,8 @@ ngx_http_gate_flush_script(ngx_http_gate_flush_t *flush)
     const ngx_http_gate_script_t *script;
 
     script = &flush->ledger->scripts.list[NGX_HTTP_GATE_SCRIPT_USAGE_USER
-                                          + flush->stage];
+                                          + ngx_min(flush->stage,
+                                                NGX_HTTP_GATE_FLUSH_TOP)];
 
     if (flush->text) {
         ngx_str_set(&name, "EVAL");
@@ -445,7 +450,10 @@ ngx_http_gate_flush_top(ngx_http_gate_flush_t *flush)
             subject = &flush->subjects[kind][i];
 
             ngx_http_gate_flush_arg(flush, &subject->name);
-            ngx_http_gate_flush_number(flush, subject->bytes);
+            ngx_http_gate_flush_number(flush, flush->stage
+                                              == NGX_HTTP_GATE_FLUSH_MONTH
+                                              ? subject->month
+                                              : subject->bytes);
 
             if (kind == 1) {
                 ngx_http_gate_flush_number(flush, subject->largest);
@@ -466,6 +474,10 @@ ngx_http_gate_flush_key(ngx_http_gate_flush_t *flush,
 
     arg.data = flush->last;
     flush->last = ngx_http_gate_usage_key(flush->last, key,
+                                          flush->stage
+                                          == NGX_HTTP_GATE_FLUSH_MONTH
+                                          ? NGX_HTTP_GATE_USAGE_MONTH
+                                          : NGX_HTTP_GATE_USAGE_DAY,
                                           &flush->ledger->scripts.prefix,
                                           name, flush->batch.day, &node);
     arg.len = flush->last - arg.data;
@@ -544,10 +556,10 @@ ngx_http_gate_flush_reply(ngx_http_gate_flush_part_t *part, redisReply *reply)
 
     n = 2;
 
-    if (kind != NGX_HTTP_GATE_FLUSH_TOP) {
+    if (kind < NGX_HTTP_GATE_FLUSH_TOP) {
         subjects = part->subject == NGX_HTTP_GATE_FLUSH_ALL
                    || flush->batch.nrows == 0 ? flush->nsubjects[kind] : 1;
-        n += subjects * (1 + kind);
+        n += subjects * (2 + kind);
 
         for (i = 0; kind == 0 && i < flush->batch.nrows; i++) {
             n += part->subject == NGX_HTTP_GATE_FLUSH_ALL
@@ -628,7 +640,7 @@ ngx_http_gate_flush_heard(ngx_http_gate_flush_part_t *part,
     flush = part->flush;
     kind = flush->stage;
 
-    if (kind == NGX_HTTP_GATE_FLUSH_TOP || flush->batch.nrows == 0) {
+    if (kind >= NGX_HTTP_GATE_FLUSH_TOP || flush->batch.nrows == 0) {
         return;
     }
 
@@ -654,6 +666,8 @@ ngx_http_gate_flush_heard(ngx_http_gate_flush_part_t *part,
         if (kind == 1) {
             subject->largest = (*reply++)->integer;
         }
+
+        subject->month = (*reply++)->integer;
     }
 }
 

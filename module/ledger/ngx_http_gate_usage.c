@@ -139,8 +139,8 @@ ngx_http_gate_usage_day(const ngx_str_t *date)
 
 u_char *
 ngx_http_gate_usage_key(u_char *p, ngx_http_gate_usage_key_e key,
-    const ngx_str_t *prefix, const ngx_str_t *name, uint32_t day,
-    const ngx_str_t *node)
+    ngx_http_gate_usage_span_e span, const ngx_str_t *prefix,
+    const ngx_str_t *name, uint32_t day, const ngx_str_t *node)
 {
     u_char    *start, *blank, text[NGX_HTTP_GATE_USAGE_DATE];
     ngx_str_t  date, tag;
@@ -153,6 +153,11 @@ ngx_http_gate_usage_key(u_char *p, ngx_http_gate_usage_key_e key,
 
     date.data = text;
     date.len = ngx_http_gate_usage_date(text, day) - text;
+
+    if (span == NGX_HTTP_GATE_USAGE_MONTH) {
+        date.len -= sizeof("-25") - 1;
+    }
+
     tag = date;
 
     if (name && key != NGX_HTTP_GATE_USAGE_TOP_USERS
@@ -179,4 +184,23 @@ ngx_http_gate_usage_ends(uint32_t day, time_t keep)
 {
     return ((time_t) day + 1) * 86400
            + (keep ? keep : NGX_HTTP_GATE_USAGE_KEEP);
+}
+
+
+uint32_t
+ngx_http_gate_usage_next_month(uint32_t day)
+{
+    ngx_tm_t  tm;
+
+    ngx_gmtime((time_t) day * 86400, &tm);
+
+    /* the 28th of any month, and from there some days */
+
+    for (day += 29 - tm.ngx_tm_mday; /* void */ ; day++) {
+        ngx_gmtime((time_t) day * 86400, &tm);
+
+        if (tm.ngx_tm_mday == 1) {
+            return day;
+        }
+    }
 }

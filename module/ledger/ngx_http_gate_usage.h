@@ -8,6 +8,9 @@
  *   gate:{2026-11-25}/projects         the same of projects
  *   gate:{2026-11-25}/largest          projects by bytes of their largest user
  *
+ * and all of these again for the month, with 2026-11 in place of the day: what
+ * is asked of many days is read by months as far as these are whole.
+ *
  * All are known by name: nothing has to be looked for.  In a cluster the days
  * of a user lie in one slot, those of a project in another, and what is told
  * of all in a day in one more.  usage.lua tells the fields.
@@ -53,6 +56,12 @@ typedef enum {
 } ngx_http_gate_usage_key_e;
 
 
+typedef enum {
+    NGX_HTTP_GATE_USAGE_DAY = 0,
+    NGX_HTTP_GATE_USAGE_MONTH           /* that the day is in */
+} ngx_http_gate_usage_span_e;
+
+
 /* Writes a day since 1970 as a date, answers its end. */
 u_char *ngx_http_gate_usage_date(u_char *p, uint32_t day);
 
@@ -75,8 +84,11 @@ ngx_int_t ngx_http_gate_usage_text(ngx_pool_t *pool, ngx_str_t *text,
  * since 1970.  node: for the last two.
  */
 u_char *ngx_http_gate_usage_key(u_char *p, ngx_http_gate_usage_key_e key,
-    const ngx_str_t *prefix, const ngx_str_t *name, uint32_t day,
-    const ngx_str_t *node);
+    ngx_http_gate_usage_span_e span, const ngx_str_t *prefix,
+    const ngx_str_t *name, uint32_t day, const ngx_str_t *node);
+
+/* The first day of the month that follows on a day's. */
+uint32_t ngx_http_gate_usage_next_month(uint32_t day);
 
 /* When a day's keys expire, epoch seconds.  keep 0: as long as usual. */
 time_t ngx_http_gate_usage_ends(uint32_t day, time_t keep);

@@ -1,7 +1,7 @@
 /*
- * The life of what is asked: _ask, a question for each day, some at a time, and
- * _told for each answer; then, if need be, the same again for the names of the
- * page; _end.  All of it lies in a pool of its own.
+ * The life of what is asked: _ask, a question for each part, a day or a month,
+ * some at a time, and _told for each answer; then, if need be, the same again
+ * for the names of the page; _end.  All of it lies in a pool of its own.
  */
 
 
@@ -11,12 +11,15 @@
 /* questions under way at a time */
 #define NGX_HTTP_GATE_USAGE_SLOTS   16
 
-/* rows that all days together may have */
-#define NGX_HTTP_GATE_USAGE_MOST    60000
+/* rows that all parts together may have, about */
+#define NGX_HTTP_GATE_USAGE_MOST    20000
 #define NGX_HTTP_GATE_USAGE_LEAST   100
 
 /* rows of an answer: a page, and those that tell of the whole */
 #define NGX_HTTP_GATE_USAGE_ROWS_MAX  (NGX_HTTP_GATE_USAGE_PAGE + 2)
+
+/* days of a month */
+#define NGX_HTTP_GATE_USAGE_MONTH_MAX  31
 
 
 /* a name that was seen */
@@ -24,14 +27,23 @@
 typedef struct {
     ngx_str_node_t                 node;
     ngx_http_gate_usage_sum_t      sum;
-    uint64_t                       bound;   /* of days in which it was seen */
+    uint64_t                       bound;   /* of parts in which it was seen */
 } ngx_http_gate_usage_seen_t;
+
+
+/* a day, or all days of a month that have begun */
+
+typedef struct {
+    uint32_t                       day;     /* the first, since 1970 */
+    uint32_t                       n;
+    ngx_http_gate_usage_span_e     span;
+} ngx_http_gate_usage_part_t;
 
 
 typedef struct {
     ngx_http_gate_usage_asking_t  *asking;
     ngx_http_gate_reading_t       *reading; /* NULL: free */
-    ngx_uint_t                     day;
+    ngx_uint_t                     part;
 } ngx_http_gate_usage_slot_t;
 
 
@@ -46,32 +58,47 @@ struct ngx_http_gate_usage_asking_s {
     ngx_rbtree_node_t              sentinel;
     ngx_array_t                    seen;    /* of pointers */
     ngx_http_gate_usage_slot_t     slots[NGX_HTTP_GATE_USAGE_SLOTS];
-    ngx_uint_t                     rows;    /* asked for of a day */
-    ngx_uint_t                     next;    /* day to be asked */
+    ngx_http_gate_usage_part_t    *parts;
+    ngx_uint_t                     nparts;
+    ngx_uint_t                     rows;    /* asked for of a part */
+    ngx_uint_t                     next;    /* part to be asked */
     ngx_uint_t                     waiting;
     uint64_t                       bound;   /* who was not seen has at most */
-    ngx_uint_t                     page;    /* names that are asked again */
+    ngx_uint_t                     first;   /* of names that are asked again */
+    ngx_uint_t                     page;    /* and how many */
     ngx_str_t                     *argv;
     ngx_http_gate_usage_seen_t   **told;    /* by one answer */
+    unsigned                       single:1;    /* Redis cuts the page */
     unsigned                       again:1;
     unsigned                       failed:1;
-    u_char                         key[NGX_HTTP_GATE_USAGE_KEY];
+    u_char                        *keys;    /* and those of a month's days */
 };
 
 
 static ngx_http_gate_usage_asking_t *ngx_http_gate_usage_create(
     ngx_http_gate_ledger_t *ledger, const ngx_http_gate_usage_query_t *query);
+static void ngx_http_gate_usage_parts(ngx_http_gate_usage_asking_t *asking,
+    ngx_uint_t months);
 static ngx_int_t ngx_http_gate_usage_next(
     ngx_http_gate_usage_asking_t *asking);
 static ngx_int_t ngx_http_gate_usage_send(
     ngx_http_gate_usage_asking_t *asking, ngx_http_gate_usage_slot_t *slot);
+static ngx_uint_t ngx_http_gate_usage_keys(
+    ngx_http_gate_usage_asking_t *asking,
+    const ngx_http_gate_usage_part_t *part);
+static ngx_uint_t ngx_http_gate_usage_totals(
+    ngx_http_gate_usage_asking_t *asking,
+    const ngx_http_gate_usage_part_t *part);
 static ngx_uint_t ngx_http_gate_usage_args(
-    ngx_http_gate_usage_asking_t *asking, u_char *p);
+    ngx_http_gate_usage_asking_t *asking, ngx_uint_t n, u_char *p);
 static void ngx_http_gate_usage_told_handler(void *data, ngx_int_t rc,
     const ngx_str_t *cells, ngx_uint_t n);
 static ngx_int_t ngx_http_gate_usage_told(
-    ngx_http_gate_usage_asking_t *asking, ngx_uint_t day,
-    const ngx_str_t *cells, ngx_uint_t n);
+    ngx_http_gate_usage_asking_t *asking,
+    const ngx_http_gate_usage_part_t *part, const ngx_str_t *cells,
+    ngx_uint_t n);
+static void ngx_http_gate_usage_total(ngx_http_gate_usage_asking_t *asking,
+    uint32_t day, const ngx_str_t *text);
 static void ngx_http_gate_usage_bound(ngx_http_gate_usage_asking_t *asking,
     ngx_uint_t n, uint64_t bytes);
 static ngx_uint_t ngx_http_gate_usage_word(const ngx_str_t *name,
@@ -83,6 +110,8 @@ static ngx_http_gate_usage_seen_t *ngx_http_gate_usage_see(
 static void ngx_http_gate_usage_add(ngx_http_gate_usage_asking_t *asking,
     ngx_http_gate_usage_sum_t *sum, const ngx_http_gate_usage_sum_t *more);
 static void ngx_http_gate_usage_all_told(
+    ngx_http_gate_usage_asking_t *asking);
+static ngx_uint_t ngx_http_gate_usage_ask_again(
     ngx_http_gate_usage_asking_t *asking);
 static ngx_uint_t ngx_http_gate_usage_exact(
     ngx_http_gate_usage_asking_t *asking, ngx_uint_t from);
@@ -105,7 +134,9 @@ ngx_http_gate_usage_ask(ngx_http_gate_ledger_t *ledger,
 
     if (query->to < query->from
         || query->to - query->from >= NGX_HTTP_GATE_USAGE_DAYS
-        || query->count == 0 || query->count > NGX_HTTP_GATE_USAGE_PAGE
+        || query->count == 0
+        || query->count > (query->largest ? NGX_HTTP_GATE_USAGE_AGAIN
+                                          : NGX_HTTP_GATE_USAGE_PAGE)
         || query->skip > NGX_HTTP_GATE_USAGE_MOST)
     {
         return NGX_DECLINED;
@@ -159,18 +190,20 @@ ngx_http_gate_usage_create(ngx_http_gate_ledger_t *ledger,
     asking->answer.ndays = days;
     asking->answer.days = ngx_pcalloc(pool, days
                                           * sizeof(ngx_http_gate_usage_sum_t));
-    asking->argv = ngx_palloc(pool, (4 + NGX_HTTP_GATE_USAGE_AGAIN)
+    asking->parts = ngx_palloc(pool,
+                               days * sizeof(ngx_http_gate_usage_part_t));
+    asking->keys = ngx_palloc(pool, (1 + NGX_HTTP_GATE_USAGE_MONTH_MAX)
+                                    * NGX_HTTP_GATE_USAGE_KEY);
+    asking->argv = ngx_palloc(pool, (4 + NGX_HTTP_GATE_USAGE_MONTH_MAX
+                                     + NGX_HTTP_GATE_USAGE_AGAIN)
                                     * sizeof(ngx_str_t));
     asking->told = ngx_palloc(pool, NGX_HTTP_GATE_USAGE_ROWS_MAX
                                     * sizeof(void *));
-    asking->rows = ngx_max(ngx_min(NGX_HTTP_GATE_USAGE_MOST / days,
-                                   NGX_HTTP_GATE_USAGE_PAGE),
-                           NGX_HTTP_GATE_USAGE_LEAST);
-
     ngx_rbtree_init(&asking->names, &asking->sentinel,
                     ngx_str_rbtree_insert_value);
 
-    if (asking->answer.days == NULL || asking->argv == NULL
+    if (asking->answer.days == NULL || asking->parts == NULL
+        || asking->keys == NULL || asking->argv == NULL
         || asking->told == NULL
         || ngx_array_init(&asking->seen, pool, 64, sizeof(void *)) != NGX_OK
         || (!ngx_http_gate_usage_is_text(&query->name)
@@ -187,6 +220,13 @@ ngx_http_gate_usage_create(ngx_http_gate_ledger_t *ledger,
     if (asking->query.name.data == NULL) {
         goto failed;
     }
+
+    ngx_http_gate_usage_parts(asking, 1);
+
+    asking->single = asking->nparts == 1 && !query->largest;
+    asking->rows = ngx_max(ngx_min(NGX_HTTP_GATE_USAGE_MOST / asking->nparts,
+                                   NGX_HTTP_GATE_USAGE_PAGE),
+                           NGX_HTTP_GATE_USAGE_LEAST);
 
     return asking;
 
@@ -213,7 +253,40 @@ ngx_http_gate_usage_close(ngx_http_gate_usage_asking_t *asking)
 }
 
 
-/* asks for days as long as there is room for questions */
+/* what is to be asked: months that are whole, as far as they have come */
+
+static void
+ngx_http_gate_usage_parts(ngx_http_gate_usage_asking_t *asking,
+    ngx_uint_t months)
+{
+    uint32_t                     day, next, today;
+    ngx_http_gate_usage_part_t  *part;
+
+    today = (uint32_t) (ngx_time() / 86400);
+    asking->nparts = 0;
+
+    for (day = asking->query.from; day <= asking->query.to; day += part->n) {
+
+        part = &asking->parts[asking->nparts++];
+        part->day = day;
+        part->n = 1;
+        part->span = NGX_HTTP_GATE_USAGE_DAY;
+
+        next = ngx_http_gate_usage_next_month(day);
+
+        if (months && day > 0
+            && ngx_http_gate_usage_next_month(day - 1) == day
+            && (next <= asking->query.to + 1
+                || (today <= asking->query.to && today < next)))
+        {
+            part->n = ngx_min(next, asking->query.to + 1) - day;
+            part->span = NGX_HTTP_GATE_USAGE_MONTH;
+        }
+    }
+}
+
+
+/* asks for parts as long as there is room for questions */
 
 static ngx_int_t
 ngx_http_gate_usage_next(ngx_http_gate_usage_asking_t *asking)
@@ -222,14 +295,14 @@ ngx_http_gate_usage_next(ngx_http_gate_usage_asking_t *asking)
     ngx_uint_t  i;
 
     for (i = 0; i < NGX_HTTP_GATE_USAGE_SLOTS && !asking->failed
-                && asking->next < asking->answer.ndays; i++)
+                && asking->next < asking->nparts; i++)
     {
         if (asking->slots[i].reading) {
             continue;
         }
 
         asking->slots[i].asking = asking;
-        asking->slots[i].day = asking->next;
+        asking->slots[i].part = asking->next;
 
         rc = ngx_http_gate_usage_send(asking, &asking->slots[i]);
 
@@ -250,8 +323,31 @@ static ngx_int_t
 ngx_http_gate_usage_send(ngx_http_gate_usage_asking_t *asking,
     ngx_http_gate_usage_slot_t *slot)
 {
-    u_char     *p, numbers[2 * NGX_INT_T_LEN];
-    ngx_uint_t  argc;
+    u_char      numbers[2 * NGX_INT_T_LEN];
+    ngx_uint_t  nkeys, argc;
+
+    nkeys = ngx_http_gate_usage_keys(asking, &asking->parts[slot->part]);
+    argc = ngx_http_gate_usage_args(asking, nkeys, numbers);
+
+    return ngx_http_gate_ledger_read(asking->ledger,
+                                     NGX_HTTP_GATE_SCRIPT_USAGE_READ, nkeys,
+                                     asking->argv, argc,
+                                     ngx_http_gate_usage_told_handler, slot,
+                                     &slot->reading);
+}
+
+
+/* the part's, and of a month those of its days, which lie beside it */
+
+static ngx_uint_t
+ngx_http_gate_usage_keys(ngx_http_gate_usage_asking_t *asking,
+    const ngx_http_gate_usage_part_t *part)
+{
+    u_char                      *p;
+    uint32_t                     day;
+    ngx_str_t                   *arg;
+    ngx_uint_t                   i, n;
+    ngx_http_gate_usage_span_e   span;
 
     static const ngx_http_gate_usage_key_e  keys[] = {
         NGX_HTTP_GATE_USAGE_TOP_USERS, NGX_HTTP_GATE_USAGE_TOP_PROJECTS,
@@ -259,34 +355,46 @@ ngx_http_gate_usage_send(ngx_http_gate_usage_asking_t *asking,
         NGX_HTTP_GATE_USAGE_USERS
     };
 
-    p = ngx_http_gate_usage_key(asking->key, keys[asking->query.of],
-                                ngx_http_gate_ledger_prefix(asking->ledger),
-                                &asking->query.name,
-                                asking->query.from + (uint32_t) slot->day,
-                                NULL);
+    p = asking->keys;
+    n = 1 + ngx_http_gate_usage_totals(asking, part);
 
-    asking->argv[0].data = asking->key;
-    asking->argv[0].len = p - asking->key;
+    for (i = 0; i < n; i++) {
+        arg = &asking->argv[i];
+        span = i == 0 ? part->span : NGX_HTTP_GATE_USAGE_DAY;
+        day = i == 0 ? part->day : part->day + (uint32_t) i - 1;
 
-    argc = ngx_http_gate_usage_args(asking, numbers);
+        arg->data = p;
+        p = ngx_http_gate_usage_key(p, keys[asking->query.of], span,
+                                 ngx_http_gate_ledger_prefix(asking->ledger),
+                                    &asking->query.name, day, NULL);
+        arg->len = p - arg->data;
+    }
 
-    return ngx_http_gate_ledger_read(asking->ledger,
-                                     NGX_HTTP_GATE_SCRIPT_USAGE_READ, 1,
-                                     asking->argv, argc,
-                                     ngx_http_gate_usage_told_handler, slot,
-                                     &slot->reading);
+    return n;
+}
+
+
+/* how many days there are of which only the totals are wanted */
+
+static ngx_uint_t
+ngx_http_gate_usage_totals(ngx_http_gate_usage_asking_t *asking,
+    const ngx_http_gate_usage_part_t *part)
+{
+    return !asking->again && part->span == NGX_HTTP_GATE_USAGE_MONTH
+           && asking->query.of >= NGX_HTTP_GATE_USAGE_OF_USER
+           ? part->n : 0;
 }
 
 
 static ngx_uint_t
-ngx_http_gate_usage_args(ngx_http_gate_usage_asking_t *asking, u_char *p)
+ngx_http_gate_usage_args(ngx_http_gate_usage_asking_t *asking, ngx_uint_t n,
+    u_char *p)
 {
     ngx_str_t                    *arg;
-    ngx_uint_t                    i, single;
+    ngx_uint_t                    i;
     ngx_http_gate_usage_seen_t  **seen;
 
-    arg = &asking->argv[1];
-    single = asking->answer.ndays == 1;
+    arg = &asking->argv[n];
 
     if (asking->again) {
         ngx_str_set(&arg[0], "some");
@@ -295,18 +403,19 @@ ngx_http_gate_usage_args(ngx_http_gate_usage_asking_t *asking, u_char *p)
         arg[1].len = ngx_sprintf(p, "%ui", asking->page) - p;
 
         seen = asking->seen.elts;
+        seen += asking->first;
 
         for (i = 0; i < asking->page; i++) {
             arg[2 + i] = seen[i]->sum.name;
         }
 
-        return 3 + i;
+        return n + 2 + i;
     }
 
     if (asking->query.of < NGX_HTTP_GATE_USAGE_OF_USER) {
         ngx_str_set(&arg[0], "top");
 
-    } else if (single) {
+    } else if (asking->single) {
         ngx_str_set(&arg[0], "rows");
 
     } else {
@@ -314,14 +423,15 @@ ngx_http_gate_usage_args(ngx_http_gate_usage_asking_t *asking, u_char *p)
     }
 
     arg[1].data = p;
-    p = ngx_sprintf(p, "%ui", single ? asking->query.skip : 0);
+    p = ngx_sprintf(p, "%ui", asking->single ? asking->query.skip : 0);
     arg[1].len = p - arg[1].data;
 
     arg[2].data = p;
-    p = ngx_sprintf(p, "%ui", single ? asking->query.count : asking->rows);
+    p = ngx_sprintf(p, "%ui", asking->single ? asking->query.count
+                                             : asking->rows);
     arg[2].len = p - arg[2].data;
 
-    return 4;
+    return n + 3;
 }
 
 
@@ -339,7 +449,9 @@ ngx_http_gate_usage_told_handler(void *data, ngx_int_t rc,
     asking->waiting--;
 
     if (rc != NGX_OK
-        || ngx_http_gate_usage_told(asking, slot->day, cells, n) != NGX_OK)
+        || ngx_http_gate_usage_told(asking, &asking->parts[slot->part], cells,
+                                    n)
+           != NGX_OK)
     {
         asking->failed = 1;
     }
@@ -362,18 +474,23 @@ ngx_http_gate_usage_told_handler(void *data, ngx_int_t rc,
 
 
 static ngx_int_t
-ngx_http_gate_usage_told(ngx_http_gate_usage_asking_t *asking, ngx_uint_t day,
-    const ngx_str_t *cells, ngx_uint_t n)
+ngx_http_gate_usage_told(ngx_http_gate_usage_asking_t *asking,
+    const ngx_http_gate_usage_part_t *part, const ngx_str_t *cells,
+    ngx_uint_t n)
 {
     uint64_t                      least;
     ngx_int_t                     names;
-    ngx_uint_t                    i, rows;
+    ngx_uint_t                    i, rows, totals;
     ngx_http_gate_usage_sum_t     sum;
     ngx_http_gate_usage_seen_t   *seen, **had;
 
-    if (n < 2 || n % 2) {
+    totals = ngx_http_gate_usage_totals(asking, part);
+
+    if (n < totals + 2 || (n - totals) % 2) {
         return NGX_ERROR;
     }
+
+    n -= totals;
 
     names = ngx_atoi(cells[n - 2].data, cells[n - 2].len);
     had = asking->told;
@@ -408,21 +525,39 @@ ngx_http_gate_usage_told(ngx_http_gate_usage_asking_t *asking, ngx_uint_t day,
         return NGX_OK;
     }
 
-    ngx_http_gate_usage_sum(&cells[n - 1], &asking->answer.days[day]);
-    ngx_http_gate_usage_add(asking, &asking->answer.total,
-                            &asking->answer.days[day]);
+    if (part->span == NGX_HTTP_GATE_USAGE_DAY) {
+        ngx_http_gate_usage_total(asking, part->day, &cells[n - 1]);
+    }
 
-    if (asking->answer.ndays == 1) {
+    for (i = 0; i < totals; i++) {
+        ngx_http_gate_usage_total(asking, part->day + (uint32_t) i,
+                                  &cells[n + i]);
+    }
+
+    if (asking->single) {
         asking->answer.names = names;
 
     } else if (rows && (ngx_uint_t) names > rows) {
 
-        /* others of that day have no more than any of these */
+        /* others of that part have no more than any of these */
 
         ngx_http_gate_usage_bound(asking, rows, least);
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_gate_usage_total(ngx_http_gate_usage_asking_t *asking, uint32_t day,
+    const ngx_str_t *text)
+{
+    ngx_http_gate_usage_sum_t  *total;
+
+    total = &asking->answer.days[day - asking->query.from];
+
+    ngx_http_gate_usage_sum(text, total);
+    ngx_http_gate_usage_add(asking, &asking->answer.total, total);
 }
 
 
@@ -544,37 +679,17 @@ ngx_http_gate_usage_add(ngx_http_gate_usage_asking_t *asking,
 }
 
 
-/* of all days; the names of the page may be asked for again */
+/* of all parts; the names of the page may be asked for again */
 
 static void
 ngx_http_gate_usage_all_told(ngx_http_gate_usage_asking_t *asking)
 {
-    ngx_uint_t                    i, last;
-    ngx_http_gate_usage_seen_t  **seen;
-
     ngx_http_gate_usage_sort(asking);
 
-    if (asking->answer.ndays > 1 && !asking->again) {
-        last = ngx_min(asking->query.skip + asking->query.count,
-                       asking->seen.nelts);
-
+    if (!asking->single && !asking->again) {
         asking->answer.names = asking->seen.nelts;
 
-        if (asking->bound
-            && asking->query.of != NGX_HTTP_GATE_USAGE_OF_LARGEST
-            && last <= NGX_HTTP_GATE_USAGE_AGAIN)
-        {
-            seen = asking->seen.elts;
-
-            for (i = 0; i < last; i++) {
-                seen[i]->sum.bytes = 0;
-                seen[i]->sum.requests = 0;
-                seen[i]->sum.documents = 0;
-            }
-
-            asking->again = 1;
-            asking->page = last;
-            asking->next = 0;
+        if (ngx_http_gate_usage_ask_again(asking)) {
 
             if (ngx_http_gate_usage_next(asking) != NGX_OK
                 && asking->waiting == 0)
@@ -590,6 +705,53 @@ ngx_http_gate_usage_all_told(ngx_http_gate_usage_asking_t *asking)
 }
 
 
+/*
+ * Whoever is on the page, and was not seen in each part; with those before him,
+ * if he may change places with them.  Each day has to be asked for the largest.
+ */
+
+static ngx_uint_t
+ngx_http_gate_usage_ask_again(ngx_http_gate_usage_asking_t *asking)
+{
+    ngx_uint_t                    i, last;
+    ngx_http_gate_usage_seen_t  **seen;
+
+    last = ngx_min(asking->query.skip + asking->query.count,
+                   asking->seen.nelts);
+
+    if (asking->query.of == NGX_HTTP_GATE_USAGE_OF_LARGEST
+        || (!asking->query.largest
+            && (asking->bound == 0 || last > NGX_HTTP_GATE_USAGE_AGAIN)))
+    {
+        return 0;
+    }
+
+    asking->first = last > NGX_HTTP_GATE_USAGE_AGAIN
+                    ? ngx_min(asking->query.skip, last) : 0;
+    asking->page = last - asking->first;
+
+    if (asking->page == 0) {
+        return 0;
+    }
+
+    seen = asking->seen.elts;
+
+    for (i = asking->first; i < last; i++) {
+        seen[i]->sum.bytes = 0;
+        seen[i]->sum.largest = 0;
+        seen[i]->sum.requests = 0;
+        seen[i]->sum.documents = 0;
+    }
+
+    ngx_http_gate_usage_parts(asking, !asking->query.largest);
+
+    asking->again = 1;
+    asking->next = 0;
+
+    return 1;
+}
+
+
 /* may nobody from "from" on have more than the last before? */
 
 static ngx_uint_t
@@ -600,7 +762,7 @@ ngx_http_gate_usage_exact(ngx_http_gate_usage_asking_t *asking,
     ngx_uint_t                    i;
     ngx_http_gate_usage_seen_t  **seen;
 
-    if (asking->bound == 0 || asking->answer.ndays == 1) {
+    if (asking->bound == 0 || asking->single) {
         return 1;
     }
 
@@ -635,7 +797,11 @@ ngx_http_gate_usage_exact(ngx_http_gate_usage_asking_t *asking,
 static void
 ngx_http_gate_usage_sort(ngx_http_gate_usage_asking_t *asking)
 {
-    ngx_qsort(asking->seen.elts,
+    ngx_http_gate_usage_seen_t  **seen;
+
+    seen = asking->seen.elts;
+
+    ngx_qsort(seen + asking->first,
               asking->again ? asking->page : asking->seen.nelts,
               sizeof(void *), ngx_http_gate_usage_compare);
 }
@@ -667,8 +833,8 @@ ngx_http_gate_usage_page(ngx_http_gate_usage_asking_t *asking)
 
     answer = &asking->answer;
 
-    skip = answer->ndays == 1 ? 0 : ngx_min(asking->query.skip,
-                                            asking->seen.nelts);
+    skip = asking->single ? 0 : ngx_min(asking->query.skip,
+                                        asking->seen.nelts);
     n = ngx_min(asking->query.count, asking->seen.nelts - skip);
 
     answer->exact = ngx_http_gate_usage_exact(asking, skip + n);

@@ -1,9 +1,10 @@
 /*
- * Usage, to be read for a page: of one day or of many, which are asked one by
- * one and added up here.  Nothing of a user waits for it.
+ * Usage, to be read for a page: of one day or of many, by months as far as
+ * these are whole, which are asked one by one and added up here.  Nothing of a
+ * user waits for it.
  *
- * Of each day the first rows are asked for, by bytes: a thousand of one or of
- * sixty days, fewer of more.  Where a day has more, who is on a page is asked
+ * Of each day, or month, the first rows are asked for, by bytes: a thousand of
+ * up to twenty, fewer of more.  Where there are more, who is on a page is asked
  * for again, by name, so that its sums are right; and "exact" says whether
  * somebody who is nowhere among the first of a day could still belong there.
  */
@@ -41,6 +42,8 @@ typedef struct {
     uint32_t                   to;
     ngx_uint_t                 skip;    /* rows before the page */
     ngx_uint_t                 count;
+    ngx_uint_t                 largest; /* of each day wanted; count is then
+                                           up to _AGAIN */
 } ngx_http_gate_usage_query_t;
 
 
@@ -49,7 +52,8 @@ typedef struct {
                                            blank and its first bytes, or
                                            "#none", "#others"; of days none */
     uint64_t                   bytes;
-    uint64_t                   largest; /* of these, in one of the days */
+    uint64_t                   largest; /* of these, in one of the days, if
+                                           it was wanted */
     uint64_t                   requests;    /* of a user, or project, only */
     uint64_t                   documents;   /* of each day, added up */
 } ngx_http_gate_usage_sum_t;

@@ -2,7 +2,9 @@
 -- of the three scripts that write it down, in this order: usage_user.lua,
 -- usage_project.lua, usage_top.lua.
 --
--- One hash is one day of one user, by project; or of one project, by user.
+-- One hash is one day of one user, by project; or of one project, by user.  Its
+-- name ends with the date, and what is in the name without the day is the same
+-- of the month: all that is added to a day is added there, too.
 -- Its fields, but for the last, have three numbers with blanks between: bytes,
 -- requests, distinct documents.
 --   <name>     of a project, or a user; "#" and a SHA-256 for one that is long
@@ -10,7 +12,7 @@
 --   #none      where the policy tells no project
 --   #others    of those that came when there were as many as MOST
 --   #total     of all
---   #largest   of a project: bytes, a blank, and who took them
+--   #largest   of a project's day: bytes, a blank, and who took them
 --
 -- KEYS      of the first two scripts: the node's own, with the number of its
 --           last batch, so that one whose answer was lost is not added twice
@@ -111,6 +113,12 @@ local function add(key, name, most, ...)
     try('HSET', key, name, row, '#total', all)
 
     return bytes, own
+end
+
+-- of a day
+
+local function month(key)
+    return (key:gsub('%-%d+$', ''))
 end
 
 local function total(key)

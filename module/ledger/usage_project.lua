@@ -5,7 +5,8 @@
 -- ARGV      behind what usage.lua has, for each row 6: which of the hashes,
 --           the user, bytes, requests, documents that are new, and 1 if it
 --           may begin a hash; 0: only one that somebody has begun
--- RETURNS   for each hash 2: its total bytes, and those of its largest user
+-- RETURNS   for each hash 3: its total bytes, those of its largest user, and
+--           the total bytes of its month
 
 local ends, rows = tonumber(ARGV[2]), tonumber(ARGV[3])
 
@@ -28,6 +29,9 @@ if begin(tonumber(ARGV[1])) then
                                    tonumber(ARGV[i + 4]),
                                    tonumber(ARGV[i + 5]))
 
+            add(month(key), user, MOST.users, tonumber(ARGV[i + 3]),
+                tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]))
+
             if own == 1 and bytes > largest(key) then
                 try('HSET', key, '#largest', text(bytes) .. ' ' .. user)
             end
@@ -36,6 +40,7 @@ if begin(tonumber(ARGV[1])) then
 
     for i = 2, #KEYS do
         expire(KEYS[i], ends)
+        expire(month(KEYS[i]), ends)
     end
 end
 
@@ -44,6 +49,7 @@ local reply = { now_ms, '' }
 for i = 2, #KEYS do
     reply[#reply + 1] = total(KEYS[i])
     reply[#reply + 1] = largest(KEYS[i])
+    reply[#reply + 1] = total(month(KEYS[i]))
 end
 
 reply[2] = failure

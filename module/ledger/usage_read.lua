@@ -1,14 +1,15 @@
--- Usage, to be read: of one key of one day, a page of what it has, the most
--- bytes first.
+-- Usage, to be read: of one key of one day, or month, a page of what it has,
+-- the most bytes first.
 --
--- KEYS      a hash as usage.lua has it, or a sorted set as usage_top.lua
+-- KEYS      a hash as usage.lua has it, or a sorted set as usage_top.lua; then
+--           hashes of which only the totals are wanted
 -- ARGV      "rows" of a hash, how many to skip, how many to tell at most; or
 --           "most" of a hash, 0, and the same, in no order; or "top" of a
 --           sorted set; or "some" of either, how many names, and the names
 -- RETURNS   for each row 2: name, and as it is written, "bytes requests
 --           documents" or bytes; then how many rows there are, and the total of
---           a hash.  All rows of a hash come as they lie there, with #total and
---           #largest.
+--           a hash; then the totals of the others.  All rows of a hash come as
+--           they lie there, with #total and #largest.
 --
 -- A page ends early when it has as many bytes as MOST.
 
@@ -40,6 +41,12 @@ end
 local function finish(list, n, total)
     list[#list + 1] = n
     list[#list + 1] = total
+
+    for i = 2, #KEYS do
+        local had = redis.pcall('HMGET', KEYS[i], '#total')
+
+        list[#list + 1] = not had.err and had[1] or '0'
+    end
 
     return list
 end

@@ -1,5 +1,6 @@
--- Usage of a day: its users and projects by bytes, and projects by what the
--- largest of their users took.  This text stands behind usage.lua.
+-- Usage of a day, or a month: its users and projects by bytes, and projects by
+-- what the largest of their users took in a day.  This text stands behind
+-- usage.lua.
 --
 -- A score is only ever raised to what the hashes have, so asking twice, and in
 -- any order, is asking once.

@@ -9,8 +9,9 @@
 -- ARGV      behind what usage.lua has, for each row 5: which of the hashes,
 --           the project, bytes, requests, documents (one behind the other)
 -- RETURNS   for each row 2: how many documents are new today, and 1 if the
---           project has a row of its own, else 0; then the total bytes of each
---           hash.  Of a batch that was there before: as it was told then.
+--           project has a row of its own, else 0; then for each hash 2: its
+--           total bytes, and those of its month.  Of a batch that was there
+--           before the first are as they were told then.
 
 local EXACT, DIGEST = 4096, 14
 
@@ -69,6 +70,9 @@ if begin(tonumber(ARGV[1])) then
                            tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]),
                            documents)
 
+        add(month(key), ARGV[i + 2], MOST.projects, tonumber(ARGV[i + 3]),
+            tonumber(ARGV[i + 4]), documents)
+
         fresh[2 * row - 1] = documents
         fresh[2 * row] = own
     end
@@ -77,6 +81,7 @@ if begin(tonumber(ARGV[1])) then
 
     for i = 2, #KEYS do
         expire(KEYS[i], ends)
+        expire(month(KEYS[i]), ends)
     end
 
 else
@@ -95,6 +100,7 @@ end
 
 for i = 2, #KEYS do
     reply[#reply + 1] = total(KEYS[i])
+    reply[#reply + 1] = total(month(KEYS[i]))
 end
 
 reply[2] = failure

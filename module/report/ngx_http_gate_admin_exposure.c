@@ -127,6 +127,8 @@ ngx_http_gate_admin_exposure_query(ngx_http_gate_admin_ctx_t *ctx,
         return NGX_DECLINED;
     }
 
+    query->largest = query->of == NGX_HTTP_GATE_USAGE_OF_USERS;
+
     rc = ngx_http_gate_admin_number(ctx, "skip", 0, NGX_MAX_INT32_VALUE,
                                     &query->skip);
 

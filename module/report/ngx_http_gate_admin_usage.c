@@ -105,7 +105,7 @@ ngx_http_gate_admin_usage_of(ngx_http_gate_admin_ctx_t *ctx,
         ngx_string("users"), ngx_string("projects"), ngx_string("largest")
     };
 
-    ngx_str_null(&query->name);
+    ngx_memzero(query, sizeof(ngx_http_gate_usage_query_t));
 
     query->of = NGX_HTTP_GATE_USAGE_OF_USER;
     rc = ngx_http_gate_admin_argument(ctx, "user", &query->name);
