@@ -12,6 +12,7 @@
 #include "ngx_http_gate_familiar.h"
 #include "ngx_http_gate_journey.h"
 #include "ngx_http_gate_metrics.h"
+#include "ngx_http_gate_sources.h"
 #include "ngx_http_gate_tally.h"
 
 #include <ngx_http_ssl_module.h>
@@ -313,7 +314,8 @@ ngx_http_gate_metrics_handler(ngx_http_request_t *r)
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
 
-    return ngx_http_gate_metrics_send(r, gmcf->zone, gmcf->ledger);
+    return ngx_http_gate_metrics_send(r, gmcf->zone, gmcf->ledger,
+                                      ngx_http_gate_sources);
 }
 
 

@@ -7,6 +7,8 @@
 #include "ngx_http_gate_count.h"
 
 
+static void ngx_http_gate_count_quotas(ngx_http_gate_counters_t *counters,
+    const ngx_str_t *policy, ngx_http_gate_kind_t *kind);
 static void ngx_http_gate_count_request(ngx_http_gate_counters_t *counters,
     ngx_uint_t policy, ngx_http_gate_said_e said, ngx_uint_t reason);
 
@@ -14,7 +16,7 @@ static void ngx_http_gate_count_request(ngx_http_gate_counters_t *counters,
 void
 ngx_http_gate_count_init(ngx_http_gate_main_conf_t *gmcf)
 {
-    ngx_uint_t                  i;
+    ngx_uint_t                  i, k;
     ngx_http_gate_policy_t    **policies;
     ngx_http_gate_counters_t   *counters;
 
@@ -26,7 +28,40 @@ ngx_http_gate_count_init(ngx_http_gate_main_conf_t *gmcf)
     for (i = 0; i < gmcf->policies.nelts; i++) {
         policies[i]->counted = ngx_http_gate_counters_policy(counters,
                                                          &policies[i]->name);
+
+        for (k = 0; k < policies[i]->ngroups; k++) {
+            ngx_http_gate_count_quotas(counters, &policies[i]->name,
+                                       policies[i]->groups[k].kind);
+        }
     }
+}
+
+
+static void
+ngx_http_gate_count_quotas(ngx_http_gate_counters_t *counters,
+    const ngx_str_t *policy, ngx_http_gate_kind_t *kind)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < kind->nquotas; i++) {
+        kind->quotas[i].counted = ngx_http_gate_counters_quota(counters,
+                                              policy, &kind->quotas[i].name);
+    }
+}
+
+
+void
+ngx_http_gate_count_level(ngx_http_gate_ctx_t *ctx,
+    const ngx_http_gate_quota_t *quota, ngx_uint_t level)
+{
+    ngx_http_gate_counters_t  *counters;
+
+    counters = ngx_http_gate_zone_counters(ctx->main->zone);
+
+    (void) ngx_atomic_fetch_add(&counters->quotas[quota->counted].risen[
+                                    level == 100 ? NGX_HTTP_GATE_LEVEL_100
+                                                 : NGX_HTTP_GATE_LEVEL_80],
+                                1);
 }
 
 

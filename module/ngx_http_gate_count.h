@@ -21,6 +21,10 @@ void ngx_http_gate_count_left(ngx_http_gate_ctx_t *ctx, uint64_t left);
 /* It is over: what passed may have been cut. */
 void ngx_http_gate_count_end(ngx_http_gate_ctx_t *ctx, uint64_t left);
 
+/* What it took of a quota came to 80, or 100, %. */
+void ngx_http_gate_count_level(ngx_http_gate_ctx_t *ctx,
+    const ngx_http_gate_quota_t *quota, ngx_uint_t level);
+
 /* nginx itself refused it before any phase, for its certificate. */
 void ngx_http_gate_count_early(ngx_http_request_t *r);
 

@@ -7,6 +7,7 @@
 #include "ngx_http_gate_tell.h"
 
 #include "gate_certificate.h"
+#include "ngx_http_gate_count.h"
 #include "ngx_http_gate_log.h"
 #include "ngx_http_gate_peer.h"
 #include "ngx_http_gate_quota.h"
@@ -270,6 +271,9 @@ ngx_http_gate_tell_levels(ngx_http_gate_ctx_t *ctx,
 
         ngx_http_gate_tell_policy(ctx, &event);
         ngx_str_null(&event.document);
+
+        ngx_http_gate_count_level(ctx, &account->kind->quotas[i],
+                                  account->risen[i]);
 
         account->risen[i] = 0;
 

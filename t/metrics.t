@@ -26,11 +26,25 @@ is(status('alice', undef, '/dry/document'), 200, 'one in a dry run');
 
 my %is = metrics();
 
-is($is{'requests_total{verdict="passed",reason=""}'}, 3, 'passed');
-is($is{'requests_total{verdict="denied",reason="quota"}'}, 1, 'quota');
-is($is{'requests_total{verdict="denied",reason="country"}'}, 1, 'country');
-is($is{'requests_total{verdict="denied_dry_run",reason="quota"}'}, 1,
+is($is{'requests_total{policy="counted",verdict="passed",reason=""}'}, 3,
+   'passed');
+is($is{'requests_total{policy="counted",verdict="denied",reason="quota"}'}, 1,
+   'quota');
+is($is{'requests_total{policy="counted",verdict="denied",reason="country"}'}, 1,
+   'country');
+is($is{'requests_total{policy="counted",verdict="denied_dry_run",reason="quota"}'}, 1,
    'a dry run');
+
+is($is{'sent_bytes_total{policy="counted"}'}, 4000, 'bytes that left');
+is($is{'sent_bytes_total{policy=""}'}, 0, 'and none without a policy');
+is($is{drawn_requests_total}, 3, 'all of the quota was drawn');
+is($is{drawn_bytes_total}, 0, 'of bytes there is none');
+is($is{zone_accounts}, 1, 'who is refused elsewhere has no account');
+cmp_ok($is{zone_room_bytes} - $is{zone_free_bytes}, '>', 0, 'it takes room');
+cmp_ok($is{zone_room_bytes}, '<', $is{zone_size_bytes}, 'within the zone');
+is($is{zone_full_total} + $is{zone_evictions_total}, 0, 'which is not full');
+like($is{'geo_database_build_timestamp_seconds{file="'
+         . $t->dir . '/country.mmdb"}'}, qr/^1\d{9}$/, 'a database');
 
 is($is{redis_up}, 1, 'Redis is there');
 cmp_ok($is{'redis_questions_total{question="draw"}'}, '>=', 1, 'draws');
@@ -61,7 +75,7 @@ status('carol');
 %is = metrics();
 cmp_ok($is{'redis_failures_total{cause="unsent"}'}, '>=', 1,
        'or was not even sent');
-is($is{'requests_total{verdict="denied",reason="unavailable"}'}, 2,
+is($is{'requests_total{policy="counted",verdict="denied",reason="unavailable"}'}, 2,
    'and that is why');
 $redis->go_on;
 
@@ -69,8 +83,25 @@ $redis->go_on;
 
 $nginx->reload(conf(''));
 %is = metrics();
-is($is{'requests_total{verdict="passed",reason=""}'}, 3, 'a reload keeps them');
-is(scalar(grep { /^redis/ } keys %is), 0, 'without Redis nothing is said of it');
+is($is{'requests_total{policy="counted",verdict="passed",reason=""}'}, 3,
+   'a reload keeps them');
+is(scalar(grep { /^(redis|drawn|settled|usage)/ } keys %is), 0,
+   'without Redis nothing is said of it');
+
+# a policy that is renamed begins anew; its name may have anything in it
+
+my $odd = "a\\\\b\\\"c\xc3\xa9\xff";
+
+$nginx->reload(conf('') =~ s/counted/"$odd"/gr);
+is(status('dave'), 200, 'one passes');
+is($t->metric('requests_total{policy="a\\\\b\\"c' . "\xc3\xa9\xef\xbf\xbd"
+              . '",verdict="passed",reason=""}', 1), 1, 'it is escaped');
+%is = metrics();
+is(scalar(grep { /"counted"/ } keys %is), 0, 'the old name is gone');
+$nginx->reload(conf(''));
+%is = metrics();
+is($is{'requests_total{policy="counted",verdict="passed",reason=""}'}, 3,
+   'it comes back with what it had');
 
 is($t->get('/metrics', method => 'POST', body => 'a')->{status}, 405,
    'it is not for POST');
@@ -92,7 +123,8 @@ sub metrics {
         next if /^# HELP \w+ [A-Z].*\.$/;
 
         my ($name, $labels, $value)
-            = /^(\w+)((?:\{(?:\w+="[^"]*",?)+\})?) (\d+(?:\.\d+)?)$/;
+            = /^(\w+)((?:\{(?:\w+="(?:[^"\\]|\\[\\"n])*",?)+\})?)
+               \ (\d+(?:\.\d+)?)$/x;
 
         ok(0, "a line: $_"), next unless defined $value;
         ok(0, "no type: $_")

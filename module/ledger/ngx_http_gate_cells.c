@@ -108,6 +108,18 @@ ngx_http_gate_cells_policies(ngx_http_gate_counters_t *counters,
 
     counters->npolicies = n;
 
+    n = size / 64 / sizeof(ngx_http_gate_risen_t);
+    n = ngx_max(n, 4);
+    n = ngx_min(n, NGX_HTTP_GATE_COUNTED);
+
+    counters->quotas = ngx_slab_calloc(shpool,
+                                       n * sizeof(ngx_http_gate_risen_t));
+    if (counters->quotas == NULL) {
+        return NGX_ERROR;
+    }
+
+    counters->nquotas = n;
+
     return NGX_OK;
 }
 

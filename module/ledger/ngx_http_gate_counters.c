@@ -8,6 +8,12 @@
 #include "ngx_http_gate_counters.h"
 
 
+static ngx_int_t ngx_http_gate_counters_owner(
+    const ngx_http_gate_counters_t *counters, ngx_http_gate_owner_t *owner,
+    const ngx_str_t *policy, const ngx_str_t *quota);
+static ngx_int_t ngx_http_gate_counters_match(
+    const ngx_http_gate_counters_t *counters, ngx_http_gate_owner_t *owner,
+    const ngx_http_gate_owner_t *wanted);
 static void ngx_http_gate_counters_retire(ngx_http_gate_counters_t *counters,
     ngx_http_gate_counted_t *policy);
 
@@ -21,46 +27,145 @@ ngx_http_gate_counters_configure(ngx_http_gate_counters_t *counters)
 
 ngx_uint_t
 ngx_http_gate_counters_policy(ngx_http_gate_counters_t *counters,
-    const ngx_str_t *name)
+    const ngx_str_t *policy)
 {
-    ngx_uint_t                i, free;
-    ngx_http_gate_counted_t  *policy;
+    ngx_uint_t              i, free;
+    ngx_http_gate_owner_t   wanted;
 
     free = 0;
 
+    if (ngx_http_gate_counters_owner(counters, &wanted, policy, NULL)
+        != NGX_OK)
+    {
+        return 0;
+    }
+
     for (i = 1; i < counters->npolicies; i++) {
-        policy = &counters->policies[i];
 
-        if (policy->len == name->len
-            && ngx_memcmp(policy->name, name->data, name->len) == 0)
+        switch (ngx_http_gate_counters_match(counters,
+                                             &counters->policies[i].owner,
+                                             &wanted))
         {
-            policy->configured = counters->configured;
+
+        case NGX_OK:
             return i;
+
+        case NGX_DECLINED:
+            free = free ? free : i;
+            break;
+
+        default: /* NGX_BUSY */
+            break;
         }
+    }
 
-        /* workers of the configuration before this one may still count */
+    if (free) {
+        ngx_http_gate_counters_retire(counters, &counters->policies[free]);
+        counters->policies[free].owner = wanted;
+    }
 
-        if (free == 0
-            && (policy->len == 0
-                || policy->configured + 1 < counters->configured))
+    return free;
+}
+
+
+ngx_uint_t
+ngx_http_gate_counters_quota(ngx_http_gate_counters_t *counters,
+    const ngx_str_t *policy, const ngx_str_t *quota)
+{
+    ngx_uint_t              i, free;
+    ngx_http_gate_owner_t   wanted;
+
+    free = 0;
+
+    if (ngx_http_gate_counters_owner(counters, &wanted, policy, quota)
+        != NGX_OK)
+    {
+        return 0;
+    }
+
+    for (i = 1; i < counters->nquotas; i++) {
+
+        switch (ngx_http_gate_counters_match(counters,
+                                             &counters->quotas[i].owner,
+                                             &wanted))
         {
-            free = i;
+
+        case NGX_OK:
+            return i;
+
+        case NGX_DECLINED:
+            free = free ? free : i;
+            break;
+
+        default: /* NGX_BUSY */
+            break;
         }
     }
 
-    if (free && name->len <= NGX_HTTP_GATE_COUNTED_LEN) {
-        policy = &counters->policies[free];
-
-        ngx_http_gate_counters_retire(counters, policy);
-
-        ngx_memcpy(policy->name, name->data, name->len);
-        policy->len = name->len;
-        policy->configured = counters->configured;
-
-        return free;
+    if (free) {
+        ngx_memzero(&counters->quotas[free], sizeof(ngx_http_gate_risen_t));
+        counters->quotas[free].owner = wanted;
     }
 
-    return 0;
+    return free;
+}
+
+
+static ngx_int_t
+ngx_http_gate_counters_owner(const ngx_http_gate_counters_t *counters,
+    ngx_http_gate_owner_t *owner, const ngx_str_t *policy,
+    const ngx_str_t *quota)
+{
+    ngx_memzero(owner, sizeof(ngx_http_gate_owner_t));
+
+    if (policy->len > NGX_HTTP_GATE_COUNTED_LEN
+        || (quota && quota->len > NGX_HTTP_GATE_COUNTED_LEN))
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_memcpy(owner->policy, policy->data, policy->len);
+    owner->policy_len = (uint8_t) policy->len;
+
+    if (quota) {
+        ngx_memcpy(owner->quota, quota->data, quota->len);
+        owner->quota_len = (uint8_t) quota->len;
+    }
+
+    owner->configured = counters->configured;
+
+    return NGX_OK;
+}
+
+
+/* NGX_OK: his, and in use from now on.  NGX_DECLINED: free.  NGX_BUSY */
+
+static ngx_int_t
+ngx_http_gate_counters_match(const ngx_http_gate_counters_t *counters,
+    ngx_http_gate_owner_t *owner, const ngx_http_gate_owner_t *wanted)
+{
+    if (owner->policy_len == wanted->policy_len
+        && owner->quota_len == wanted->quota_len
+        && ngx_memcmp(owner->policy, wanted->policy, owner->policy_len) == 0
+        && ngx_memcmp(owner->quota, wanted->quota, owner->quota_len) == 0)
+    {
+        owner->configured = wanted->configured;
+        return NGX_OK;
+    }
+
+    /* workers of the configuration before this one may still count */
+
+    return owner->policy_len == 0
+           || owner->configured + 1 < counters->configured
+           ? NGX_DECLINED : NGX_BUSY;
+}
+
+
+ngx_uint_t
+ngx_http_gate_counters_owned(const ngx_http_gate_counters_t *counters,
+    const ngx_http_gate_owner_t *owner)
+{
+    return owner->policy_len && owner->configured == counters->configured;
 }
 
 

@@ -75,30 +75,59 @@ typedef struct {
 #define NGX_HTTP_GATE_BUCKETS    10
 
 
-/* policies that are told apart at most, and bytes of a name */
+/* policies, and quotas, that are told apart at most; bytes of a name */
 #define NGX_HTTP_GATE_COUNTED      256
-#define NGX_HTTP_GATE_COUNTED_LEN  24
+#define NGX_HTTP_GATE_COUNTED_LEN  32
+
+
+/* whose counters they are: of the first of all, those of nobody else */
+
+typedef struct {
+    u_char                  policy[NGX_HTTP_GATE_COUNTED_LEN];
+    u_char                  quota[NGX_HTTP_GATE_COUNTED_LEN];
+    uint8_t                 policy_len;
+    uint8_t                 quota_len;
+    uint32_t                configured; /* when it was in use last */
+} ngx_http_gate_owner_t;
 
 
 /* what one policy judged, and the bodies' bytes that left under it */
 
 typedef struct {
-    u_char                  name[NGX_HTTP_GATE_COUNTED_LEN];
-    ngx_uint_t              len;        /* of the first it is 0 */
-    ngx_uint_t              configured; /* when it was in use last */
+    ngx_http_gate_owner_t   owner;
     ngx_atomic_t            requests[NGX_HTTP_GATE_SAID_KINDS][GATE_REASONS];
     ngx_atomic_t            bytes;
 } ngx_http_gate_counted_t;
 
 
+/* accounts of one quota that rose to 80 and to 100 % of it */
+
+typedef enum {
+    NGX_HTTP_GATE_LEVEL_80 = 0,
+    NGX_HTTP_GATE_LEVEL_100,
+    NGX_HTTP_GATE_LEVELS
+} ngx_http_gate_level_e;
+
+
+typedef struct {
+    ngx_http_gate_owner_t   owner;
+    ngx_atomic_t            risen[NGX_HTTP_GATE_LEVELS];
+} ngx_http_gate_risen_t;
+
+
 typedef struct ngx_http_gate_counters_s {
     ngx_http_gate_counted_t  *policies;     /* the first has all others */
     ngx_uint_t                npolicies;
-    ngx_uint_t                configured;   /* configurations so far */
+    ngx_http_gate_risen_t    *quotas;       /* the same */
+    ngx_uint_t                nquotas;
+    uint32_t                  configured;   /* configurations so far */
     ngx_http_gate_minutes_t   minutes;
     ngx_atomic_t              notices[GATE_REASONS];
     ngx_atomic_t              connections;  /* that were dropped */
     ngx_atomic_t              asked[NGX_HTTP_GATE_ASKED_KINDS];
+    ngx_atomic_t              drawn[GATE_DOCUMENTS + 1];    /* of Redis, by
+                                               unit */
+    ngx_atomic_t              settled[GATE_DOCUMENTS + 1];
     ngx_atomic_t              failed[NGX_HTTP_GATE_FAILED_KINDS];
     ngx_atomic_t              latency[NGX_HTTP_GATE_BUCKETS + 1];
     ngx_atomic_t              latency_ms;   /* their sum */
@@ -117,7 +146,16 @@ void ngx_http_gate_counters_configure(ngx_http_gate_counters_t *counters);
  * no more, or with all others (0).  By the master alone.
  */
 ngx_uint_t ngx_http_gate_counters_policy(ngx_http_gate_counters_t *counters,
-    const ngx_str_t *name);
+    const ngx_str_t *policy);
+
+/* The same of one of its quotas. */
+ngx_uint_t ngx_http_gate_counters_quota(ngx_http_gate_counters_t *counters,
+    const ngx_str_t *policy, const ngx_str_t *quota);
+
+/* Is it in use now, and not that of all others? */
+ngx_uint_t ngx_http_gate_counters_owned(
+    const ngx_http_gate_counters_t *counters,
+    const ngx_http_gate_owner_t *owner);
 
 /* What all policies come to. */
 void ngx_http_gate_counters_sum(const ngx_http_gate_counters_t *counters,

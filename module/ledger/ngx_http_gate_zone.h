@@ -47,6 +47,7 @@ typedef struct {
     gate_unit_e                   unit;
     gate_window_t                 window;
     uint64_t                      lease;    /* as configured, in bytes */
+    ngx_uint_t                    counted;  /* where, among the counters */
 } ngx_http_gate_quota_t;
 
 
@@ -441,12 +442,12 @@ ngx_http_gate_counters_t *ngx_http_gate_zone_counters(
 /* how full it is; of its cells, which accounts and their ledgers are */
 
 typedef struct {
-    size_t                        size;
-    size_t                        cells;    /* bytes of them all */
-    size_t                        free;     /* and of those that are not used */
-    ngx_uint_t                    accounts;
-    ngx_uint_t                    evicted;  /* for others; mod 2^32 */
-    ngx_uint_t                    full;     /* times that there was no room */
+    uint64_t                      size;     /* bytes, as configured */
+    uint64_t                      cells;    /* of all of these */
+    uint64_t                      free;     /* and of those not in use */
+    uint64_t                      accounts;
+    uint64_t                      evicted;  /* for others */
+    uint64_t                      full;     /* times that there was no room */
 } ngx_http_gate_zone_state_t;
 
 /* Takes no lock. */

@@ -20,6 +20,8 @@ static void ngx_http_gate_zone_ask(ngx_http_gate_question_t *question,
 static void ngx_http_gate_zone_answer(ngx_http_gate_cells_t *cells,
     ngx_http_gate_cell_t *cell, ngx_http_gate_question_t *q,
     const ngx_http_gate_answer_t *answer);
+static void ngx_http_gate_zone_count(ngx_atomic_t *units,
+    const ngx_http_gate_quota_t *quota, uint64_t n);
 static ngx_uint_t ngx_http_gate_zone_late(ngx_http_gate_cells_t *cells,
     uint64_t server, uint64_t epoch, ngx_msec_t asked);
 static ngx_uint_t ngx_http_gate_zone_enter_epoch(ngx_http_gate_cells_t *cells,
@@ -33,6 +35,7 @@ ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
     ngx_http_gate_question_t *q, ngx_msec_t timeout)
 {
     uint32_t                  n;
+    uint64_t                  share;
     ngx_uint_t                i;
     gate_credit_t            *credit;
     ngx_http_gate_cell_t     *cell;
@@ -62,7 +65,11 @@ ngx_http_gate_zone_begin(ngx_http_gate_zone_t *zone,
         credit = ngx_http_gate_zone_credit(cell, &q->kind->quotas[i]);
 
         if (q->settle) {
+            share = credit->share;
             gate_lease_yield(credit);
+            ngx_http_gate_zone_count(cells->counters.settled,
+                                     &q->kind->quotas[i],
+                                     share - credit->share);
         }
 
         gate_lease_claim(credit, &q->claims[i]);
@@ -148,6 +155,7 @@ ngx_http_gate_zone_answer(ngx_http_gate_cells_t *cells,
     ngx_http_gate_cell_t *cell, ngx_http_gate_question_t *q,
     const ngx_http_gate_answer_t *answer)
 {
+    uint64_t        share;
     ngx_uint_t      i;
     gate_credit_t  *credit;
 
@@ -165,7 +173,16 @@ ngx_http_gate_zone_answer(ngx_http_gate_cells_t *cells,
             continue;
         }
 
+        share = credit->slot == (uint32_t) answer->grants[i].slot
+                ? credit->share : 0;
+
         gate_lease_grant(credit, &answer->grants[i], q->asked);
+
+        if (credit->share > share) {
+            ngx_http_gate_zone_count(cells->counters.drawn,
+                                     &q->kind->quotas[i],
+                                     credit->share - share);
+        }
 
         ngx_http_gate_zone_learn(cells, q, &q->kind->quotas[i],
                                  &answer->grants[i], answer->known[i],
@@ -179,6 +196,14 @@ ngx_http_gate_zone_answer(ngx_http_gate_cells_t *cells,
             cell->untold = 1;
         }
     }
+}
+
+
+static void
+ngx_http_gate_zone_count(ngx_atomic_t *units,
+    const ngx_http_gate_quota_t *quota, uint64_t n)
+{
+    (void) ngx_atomic_fetch_add(&units[quota->unit], n);
 }
 
 

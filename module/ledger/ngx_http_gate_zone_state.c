@@ -18,8 +18,8 @@ ngx_http_gate_zone_state(const ngx_http_gate_zone_t *zone,
     used = ngx_min(cells->used, cells->ncells);
 
     state->size = zone->size;
-    state->cells = (size_t) cells->ncells * sizeof(ngx_http_gate_cell_t);
-    state->free = (size_t) (cells->ncells - used)
+    state->cells = (uint64_t) cells->ncells * sizeof(ngx_http_gate_cell_t);
+    state->free = (uint64_t) (cells->ncells - used)
                   * sizeof(ngx_http_gate_cell_t);
     state->accounts = cells->accounts;
     state->evicted = cells->evicted;
