@@ -13,7 +13,8 @@
 #include "ngx_http_gate_tell.h"
 
 
-static void ngx_http_gate_end_refused(ngx_http_request_t *r);
+static void ngx_http_gate_end_refused(ngx_http_request_t *r,
+    gate_reason_e reason);
 static void ngx_http_gate_end_policy(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static ngx_uint_t ngx_http_gate_end_status(ngx_http_request_t *r);
@@ -22,6 +23,7 @@ static ngx_uint_t ngx_http_gate_end_status(ngx_http_request_t *r);
 ngx_int_t
 ngx_http_gate_end_handler(ngx_http_request_t *r)
 {
+    gate_reason_e         reason;
     ngx_http_gate_ctx_t  *ctx, *first;
 
     if (r != r->main) {
@@ -31,8 +33,8 @@ ngx_http_gate_end_handler(ngx_http_request_t *r)
     first = ngx_http_gate_access_first(r);
 
     if (first == NULL) {
-        if (ngx_http_gate_last_early(r)) {
-            ngx_http_gate_end_refused(r);
+        if (ngx_http_gate_last_early(r, &reason)) {
+            ngx_http_gate_end_refused(r, reason);
         }
 
         return NGX_OK;
@@ -51,16 +53,18 @@ ngx_http_gate_end_handler(ngx_http_request_t *r)
 /* by nginx, before any phase */
 
 static void
-ngx_http_gate_end_refused(ngx_http_request_t *r)
+ngx_http_gate_end_refused(ngx_http_request_t *r, gate_reason_e reason)
 {
     ngx_http_gate_loc_conf_t  *glcf;
 
-    ngx_http_gate_count_early(r);
+    if (reason != GATE_REASON_NONE) {
+        ngx_http_gate_count_early(r);
+    }
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
     if (glcf->audit) {
-        ngx_http_gate_tell_early(r, ngx_http_gate_end_status(r));
+        ngx_http_gate_tell_early(r, reason, ngx_http_gate_end_status(r));
     }
 }
 

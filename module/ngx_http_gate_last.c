@@ -15,6 +15,7 @@
 #include <ngx_http_ssl_module.h>
 
 
+static ngx_uint_t ngx_http_gate_last_certificate(ngx_http_request_t *r);
 static ngx_int_t ngx_http_gate_last_enter(ngx_http_request_t *r);
 static void ngx_http_gate_last_forget(ngx_http_gate_ctx_t *ctx);
 
@@ -70,27 +71,52 @@ ngx_http_gate_last_judge(ngx_http_request_t *r, ngx_uint_t wait,
 
 
 /*
- * What nginx itself answers before any phase, to the client's certificate: 495,
- * 496 and 497, which are 400 unless "error_page" says otherwise.  In what place
- * the request would have come to is not known then, so that of the server as a
- * whole tells.
+ * In what place the request would have come to is not known before the phases,
+ * so that of the server as a whole tells.
  */
 
 ngx_uint_t
-ngx_http_gate_last_early(ngx_http_request_t *r)
+ngx_http_gate_last_early(ngx_http_request_t *r, gate_reason_e *reason)
+{
+    ngx_http_gate_srv_conf_t  *gscf;
+
+    gscf = ngx_http_get_module_srv_conf(r, ngx_http_gate_module);
+
+    if (!gscf->gated) {
+        return 0;
+    }
+
+    if (ngx_http_gate_last_certificate(r)) {
+        *reason = GATE_REASON_CERTIFICATE;
+        return 1;
+    }
+
+    *reason = GATE_REASON_NONE;
+
+    /* an answer, and the phases have not begun */
+
+    return r->err_status >= NGX_HTTP_BAD_REQUEST && !r->valid_location;
+}
+
+
+/*
+ * What nginx answers to the client's certificate: 495, 496 and 497, which are
+ * 400 unless "error_page" says otherwise.
+ */
+
+static ngx_uint_t
+ngx_http_gate_last_certificate(ngx_http_request_t *r)
 {
     long                          rc;
     const char                   *error;
     ngx_connection_t             *c;
     ngx_http_ssl_srv_conf_t      *sscf;
-    ngx_http_gate_srv_conf_t     *gscf;
     ngx_http_gate_certificate_t  *cert;
 
     c = r->connection;
-    gscf = ngx_http_get_module_srv_conf(r, ngx_http_gate_module);
     sscf = ngx_http_get_module_srv_conf(r, ngx_http_ssl_module);
 
-    if (!gscf->gated || !r->http_connection->ssl) {
+    if (!r->http_connection->ssl) {
         return 0;
     }
 

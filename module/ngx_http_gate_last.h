@@ -22,10 +22,12 @@ ngx_int_t ngx_http_gate_last_judge(ngx_http_request_t *r, ngx_uint_t wait,
     ngx_http_gate_ctx_t **ctx);
 
 /*
- * Was it refused by nginx before any phase, for its certificate, where there is
- * a gate?  Of a request that has ended, or is being answered.
+ * Was it refused by nginx before any phase, where there is a gate?  *reason:
+ * for its certificate, or for none of ours, as one that is malformed.  Of a
+ * request that has ended, or is being answered.
  */
-ngx_uint_t ngx_http_gate_last_early(ngx_http_request_t *r);
+ngx_uint_t ngx_http_gate_last_early(ngx_http_request_t *r,
+    gate_reason_e *reason);
 
 
 #endif /* NGX_HTTP_GATE_LAST_H_INCLUDED */

@@ -94,7 +94,8 @@ ngx_http_gate_tell_end(ngx_http_request_t *r, const ngx_http_gate_end_t *end)
 
 
 void
-ngx_http_gate_tell_early(ngx_http_request_t *r, ngx_uint_t status)
+ngx_http_gate_tell_early(ngx_http_request_t *r, gate_reason_e reason,
+    ngx_uint_t status)
 {
     ngx_http_gate_event_t         event;
     ngx_http_gate_loc_conf_t     *glcf;
@@ -110,9 +111,12 @@ ngx_http_gate_tell_early(ngx_http_request_t *r, ngx_uint_t status)
     event.counted = 1;
     event.policy = glcf->name;
     event.verdict = ngx_http_gate_tell_word("DENIED");
-    event.reason = ngx_http_gate_tell_word(
-                                   gate_reason_name(GATE_REASON_CERTIFICATE));
+    event.reason = ngx_http_gate_tell_word(gate_reason_name(reason));
     event.rule = event.reason;
+
+    if (reason == GATE_REASON_NONE) {
+        event.fault = ngx_http_gate_tell_word("malformed request");
+    }
 
     ngx_http_gate_tell_request(r, &event, status);
 
@@ -121,7 +125,7 @@ ngx_http_gate_tell_early(ngx_http_request_t *r, ngx_uint_t status)
     if (cert) {
         ngx_http_gate_tell_certificate(&event, cert);
 
-        if (cert->error) {
+        if (cert->error && reason == GATE_REASON_CERTIFICATE) {
             event.fault = ngx_http_gate_tell_word(cert->error);
         }
     }

@@ -20,7 +20,8 @@ void ngx_http_gate_tell_end(ngx_http_request_t *r,
     const ngx_http_gate_end_t *end);
 
 /* The same of one that nginx refused before any phase. */
-void ngx_http_gate_tell_early(ngx_http_request_t *r, ngx_uint_t status);
+void ngx_http_gate_tell_early(ngx_http_request_t *r, gate_reason_e reason,
+    ngx_uint_t status);
 
 /* Some quota of the account may have risen to a level. */
 void ngx_http_gate_tell_levels(ngx_http_gate_ctx_t *ctx,

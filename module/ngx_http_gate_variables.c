@@ -195,6 +195,7 @@ static ngx_int_t
 ngx_http_gate_variable_verdict(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    gate_reason_e         reason;
     ngx_http_gate_ctx_t  *ctx;
 
     static const ngx_str_t  passed = ngx_string("PASSED");
@@ -208,7 +209,7 @@ ngx_http_gate_variable_verdict(ngx_http_request_t *r,
     if (ctx && ctx->judged) {
         verdict = ctx->denied ? &denied : ctx->dry_run ? &dry_run : &passed;
 
-    } else if (ngx_http_gate_last_early(r)) {
+    } else if (ngx_http_gate_last_early(r, &reason)) {
         verdict = &denied;
 
     } else {
@@ -234,8 +235,8 @@ ngx_http_gate_variable_reason(ngx_http_request_t *r,
         reason = ctx->denied || ctx->dry_run ? ctx->verdict.reason
                                              : GATE_REASON_NONE;
 
-    } else if (ngx_http_gate_last_early(r)) {
-        reason = GATE_REASON_CERTIFICATE;
+    } else if (!ngx_http_gate_last_early(r, &reason)) {
+        reason = GATE_REASON_NONE;
     }
 
     name = gate_reason_name(reason);

@@ -1,8 +1,9 @@
 #!/usr/bin/perl
 
 # What nginx answers before any phase, to a certificate that does not verify
-# (495), to none where it wants one (496), and to plain HTTP (497): it is told
-# as a refusal, and "error_page" shows nothing that is gated.
+# (495), to none where it wants one (496), to plain HTTP (497), and to what it
+# cannot read (400, 414): it is told as a refusal, and "error_page" shows nothing
+# that is gated.
 
 use strict;
 use warnings;
@@ -58,7 +59,9 @@ my $servers = '';
 for (@pages) {
     my $page = $_->[0] // 'none';
     my $port = $port{$page} = $t->port;
-    my $error_page = $_->[0] ? "error_page 495 496 497 $page;" : '';
+    my $error_page = $_->[0] ? "error_page 495 496 497 $page;"
+                             : 'gate_audit file %%DIR%%/told.json '
+                               . 'events=refused;';
 
     $servers .= <<"END";
     server {
@@ -161,13 +164,71 @@ for my $uri ('/secret', '/gated/secret') {
 ask($t->{port}, '1.1', undef, '/secret', 'open.example');
 is($t->logged(++$lines, 'told.log'), '400   "" ""', 'a server without a gate');
 
-# what cannot be read is no refusal of ours
+# what cannot be read is refused, too, for no reason of ours
 
-my $client = $t->client(port => $port{none}, cert => 'alice');
+my $get = 'GET /secret HTTP/1.1';
+my @malformed = (
+    [ 'a length that is no number', 400,
+      "$get\r\nHost: localhost\r\nContent-Length: many" ],
+    [ 'no host', 400, $get ],
+    [ 'two hosts', 400, "$get\r\nHost: a\r\nHost: b" ],
+    [ 'a host that is none', 400, "$get\r\nHost: a/b" ],
+    [ 'no request', 400, 'nonsense' ],
+    [ 'a version that there is not', 505, 'GET /secret HTTP/9.0' ],
+    [ 'a path that is none', 400, "GET /../../secret HTTP/1.1\r\nHost: a" ],
+    [ 'a NUL', 400, "GET /secret\0 HTTP/1.1\r\nHost: a" ],
+    [ 'a path that is too long', 414,
+      'GET /' . 'x' x 40_000 . " HTTP/1.1\r\nHost: a" ],
+    [ 'a header that is too long', 400,
+      "$get\r\nHost: localhost\r\nX-Long: " . 'x' x 40_000 ],
+    [ 'a method that nginx does not take', 405,
+      "TRACE / HTTP/1.1\r\nHost: localhost" ],
+);
+my $told = 7;        # what was refused there before
 
-$client->send("/secret", headers => { 'Content-Length' => 'many' });
-is($client->response('GET')->{status}, 400, 'a request that is malformed');
-like($t->logged(++$lines, 'told.log'), qr/^400   ""/, 'is not told as one');
+for (@malformed) {
+    my ($what, $status, $text) = @$_;
+    my $client = $t->client(port => $port{none}, cert => 'alice');
+    my $socket = $client->{socket};
+
+    print $socket "$text\r\n\r\n";
+
+    my $r = $client->response('GET');
+
+    $client->close;
+    is($r->{status}, $status, "malformed: $what");
+    unlike($r->{body}, qr/secret/, "malformed: $what: nothing is served");
+    like($t->logged(++$lines, 'told.log'), qr/^$status DENIED  "[^"]*" "\w+"$/,
+         "malformed: $what: it is told");
+
+    my $event = $t->logged(++$told, 'told.json');
+
+    like($event, qr/"event\.action":"refused","event\.outcome":"failure"/,
+         "malformed: $what: an event");
+    like($event, qr/"gate\.fault":"malformed request"/,
+         "malformed: $what: for that");
+    like($event, qr/"http\.response\.status_code":$status\b/,
+         "malformed: $what: its status");
+    unlike($event, qr/event\.reason/, "malformed: $what: no reason of ours");
+}
+
+# who says only half of it has no answer, and is not told as one who was refused
+
+my $half = $t->client(port => $port{none}, cert => 'alice');
+
+print { $half->{socket} } "$get\r\nHost: ";
+$half->close;
+like($t->logged(++$lines, 'told.log'), qr/^\d+   ""/, 'half a request');
+
+# nor is one that is malformed where there is no gate
+
+my $client = $t->client;
+my $socket = $client->{socket};
+
+print $socket "$get\r\nHost: open.example\r\nContent-Length: many\r\n\r\n";
+is($client->response('GET')->{status}, 400, 'malformed, no gate');
+$client->close;
+like($t->logged(++$lines, 'told.log'), qr/^400   ""/, 'it is not told');
 
 $t->done;
 
