@@ -31,6 +31,7 @@ use Test::Gate::Client;
 use Test::Gate::Countries;
 use Test::Gate::Forged;
 use Test::Gate::Nginx;
+use Test::Gate::Prometheus;
 use Test::Gate::Redis;
 
 my $top = abs_path(dirname(__FILE__) . '/../../..');
@@ -393,6 +394,15 @@ sub browser {
     return $self->{browser} //= Test::Gate::Browser->new(test => $self);
 }
 
+# A Prometheus with this configuration file: Test::Gate::Prometheus.
+
+sub prometheus {
+    my ($self, $config) = @_;
+
+    return $self->{prometheus} = Test::Gate::Prometheus->new(test => $self,
+                                                         config => $config);
+}
+
 # A whole nginx.conf: http and server are what the test adds to it.  %%DIR%%
 # and %%PORT%% are put in by nginx().
 
@@ -726,8 +736,9 @@ sub stop {
 
     return unless $$ == $self->{pid};
 
-    $_ && $_->stop for $self->{browser}, @{ $self->{nginx} },
-                       @{ $self->{redis} }, @{ $self->{backend} };
+    $_ && $_->stop for $self->{browser}, $self->{prometheus},
+                       @{ $self->{nginx} }, @{ $self->{redis} },
+                       @{ $self->{backend} };
 
     for my $pid (splice @{ $self->{dns} // [] }) {
         kill TERM => $pid;
