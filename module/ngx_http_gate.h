@@ -42,6 +42,7 @@
 #include "ngx_http_gate_ledger_holds.h"
 #include "ngx_http_gate_redis.h"
 #include "ngx_http_gate_refusal.h"
+#include "ngx_http_gate_value.h"
 #include "ngx_http_gate_zone.h"
 
 
@@ -65,6 +66,8 @@ typedef struct {
     ngx_http_complex_value_t    *key;       /* NULL: the user */
     ngx_http_gate_kind_t        *kind;
     ngx_http_complex_value_t     limits[NGX_HTTP_GATE_QUOTAS];
+    uint64_t                     fixed[NGX_HTTP_GATE_QUOTAS];
+                                            /* of limits without variables */
 } ngx_http_gate_group_t;
 
 
@@ -89,14 +92,14 @@ typedef struct {
     ngx_http_gate_countries_t    deny;
     ngx_http_gate_countries_t    usual;
     ngx_array_t                  networks;  /* exempt: of ngx_cidr_t */
-    ngx_array_t                  users;     /* of ngx_http_complex_value_t,
+    ngx_array_t                  users;     /* of ngx_http_gate_value_t,
                                                none: nobody is counted */
-    ngx_http_complex_value_t    *project;   /* NULL: not told */
-    ngx_array_t                  required;  /* of ngx_http_complex_value_t */
+    ngx_http_gate_value_t       *project;   /* NULL: not told */
+    ngx_array_t                  required;  /* of ngx_http_gate_value_t */
     ngx_array_t                  identities;    /* "identity_header" lines */
     ngx_int_t                    connection;    /* index of
                                                    $http_connection */
-    ngx_http_complex_value_t    *document;  /* NULL: $uri */
+    ngx_http_gate_value_t       *document;  /* NULL: $uri */
     ngx_http_gate_balancer_t    *balancer;  /* NULL: TLS ends here */
     ngx_array_t                  issuers;   /* of ngx_str_t, DNs */
     ngx_str_t                    purpose;   /* DER of an OID */

@@ -278,14 +278,14 @@ ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 static ngx_int_t
 ngx_http_gate_access_user(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    ngx_uint_t                 i;
-    ngx_http_complex_value_t  *users;
+    ngx_uint_t              i;
+    ngx_http_gate_value_t  *users;
 
     users = ctx->policy->users.elts;
 
     for (i = 0; i < ctx->policy->users.nelts; i++) {
 
-        if (ngx_http_complex_value(r, &users[i], &ctx->user) != NGX_OK) {
+        if (ngx_http_gate_value(r, &users[i], &ctx->user) != NGX_OK) {
             return NGX_ERROR;
         }
 

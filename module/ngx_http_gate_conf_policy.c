@@ -42,7 +42,7 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
 
     { ngx_string("project"),
       NGX_CONF_TAKE1,
-      ngx_http_set_complex_value_slot,
+      ngx_http_gate_value_slot,
       0, offsetof(ngx_http_gate_policy_t, project), NULL },
 
     { ngx_string("require"),
@@ -57,7 +57,7 @@ static ngx_command_t  ngx_http_gate_policy_commands[] = {
 
     { ngx_string("document"),
       NGX_CONF_TAKE1,
-      ngx_http_set_complex_value_slot,
+      ngx_http_gate_value_slot,
       0, offsetof(ngx_http_gate_policy_t, document), NULL },
 
     { ngx_string("certificate"),
@@ -227,10 +227,10 @@ ngx_http_gate_policy_create(ngx_conf_t *cf, ngx_str_t *name)
     if (policy == NULL
         || ngx_http_gate_country_create(cf, policy) != NGX_OK
         || ngx_array_init(&policy->users, cf->pool, 2,
-                          sizeof(ngx_http_complex_value_t))
+                          sizeof(ngx_http_gate_value_t))
            != NGX_OK
         || ngx_array_init(&policy->required, cf->pool, 2,
-                          sizeof(ngx_http_complex_value_t))
+                          sizeof(ngx_http_gate_value_t))
            != NGX_OK
         || ngx_array_init(&policy->issuers, cf->pool, 2, sizeof(ngx_str_t))
            != NGX_OK
@@ -269,10 +269,9 @@ ngx_http_gate_policy_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_gate_policy_t *policy = conf;
 
-    ngx_str_t                         *value;
-    ngx_uint_t                         i;
-    ngx_http_complex_value_t          *cv;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_str_t              *value;
+    ngx_uint_t              i;
+    ngx_http_gate_value_t  *user;
 
     if (policy->users.nelts) {
         return "is duplicate";
@@ -282,18 +281,11 @@ ngx_http_gate_policy_user(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        cv = ngx_array_push(&policy->users);
-        if (cv == NULL) {
-            return NGX_CONF_ERROR;
-        }
+        user = ngx_array_push(&policy->users);
 
-        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-        ccv.cf = cf;
-        ccv.value = &value[i];
-        ccv.complex_value = cv;
-
-        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        if (user == NULL
+            || ngx_http_gate_value_compile(cf, &value[i], user) != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
     }

@@ -22,7 +22,7 @@ typedef struct {
 static char *ngx_http_gate_conf_quota_line(ngx_conf_t *cf,
     ngx_http_gate_quota_line_t *line);
 static char *ngx_http_gate_conf_quota_limit(ngx_conf_t *cf,
-    ngx_http_gate_quota_line_t *line, ngx_http_complex_value_t *cv);
+    ngx_http_gate_quota_line_t *line, ngx_http_gate_group_t *group);
 static ngx_http_gate_group_t *ngx_http_gate_conf_quota_group(ngx_conf_t *cf,
     ngx_http_gate_policy_t *policy, ngx_str_t *key);
 static char *ngx_http_gate_conf_quota_window(ngx_conf_t *cf, ngx_str_t *arg,
@@ -96,8 +96,7 @@ ngx_http_gate_conf_quota(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     policy->bytes |= quota.unit == GATE_BYTES;
 
-    rv = ngx_http_gate_conf_quota_limit(cf, &line,
-                                    &group->limits[group->kind->nquotas]);
+    rv = ngx_http_gate_conf_quota_limit(cf, &line, group);
 
     group->kind->quotas[group->kind->nquotas++] = quota;
     group->kind->documents += quota.unit == GATE_DOCUMENTS;
@@ -169,10 +168,14 @@ ngx_http_gate_conf_quota_line(ngx_conf_t *cf, ngx_http_gate_quota_line_t *line)
 
 static char *
 ngx_http_gate_conf_quota_limit(ngx_conf_t *cf, ngx_http_gate_quota_line_t *line,
-    ngx_http_complex_value_t *cv)
+    ngx_http_gate_group_t *group)
 {
-    uint64_t                           limit;
+    uint64_t                          *limit;
+    ngx_http_complex_value_t          *cv;
     ngx_http_compile_complex_value_t   ccv;
+
+    cv = &group->limits[group->kind->nquotas];
+    limit = &group->fixed[group->kind->nquotas];
 
     ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
 
@@ -188,8 +191,8 @@ ngx_http_gate_conf_quota_limit(ngx_conf_t *cf, ngx_http_gate_quota_line_t *line,
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_gate_conf_limit(&line->limit, &limit) != NGX_OK
-        || limit == 0)
+    if (ngx_http_gate_conf_limit(&line->limit, limit) != NGX_OK
+        || *limit == 0)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid limit \"%V\" of %V, it must be a number "

@@ -12,33 +12,25 @@ ngx_http_gate_project_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_gate_policy_t *policy = conf;
 
-    ngx_str_t                         *value;
-    ngx_uint_t                         i;
-    ngx_http_complex_value_t          *cv;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_str_t              *value;
+    ngx_uint_t              i;
+    ngx_http_gate_value_t  *required;
 
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        cv = ngx_array_push(&policy->required);
-        if (cv == NULL) {
-            return NGX_CONF_ERROR;
-        }
+        required = ngx_array_push(&policy->required);
 
-        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-        ccv.cf = cf;
-        ccv.value = &value[i];
-        ccv.complex_value = cv;
-
-        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        if (required == NULL
+            || ngx_http_gate_value_compile(cf, &value[i], required) != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
 
         /* without one it is true of everybody or of nobody */
 
-        if (cv->lengths == NULL) {
+        if (required->complex.lengths == NULL) {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "no variable in \"%V\" of \"require\", give it "
                                "one that is empty or \"0\" for who may not "
@@ -54,12 +46,12 @@ ngx_http_gate_project_require(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 ngx_int_t
 ngx_http_gate_project_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
-    ngx_str_t                  value;
-    ngx_uint_t                 i;
-    ngx_http_complex_value_t  *required;
+    ngx_str_t               value;
+    ngx_uint_t              i;
+    ngx_http_gate_value_t  *required;
 
     if (ctx->policy->project
-        && ngx_http_complex_value(r, ctx->policy->project, &ctx->project)
+        && ngx_http_gate_value(r, ctx->policy->project, &ctx->project)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -68,7 +60,7 @@ ngx_http_gate_project_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
     ctx->document = r->uri;
 
     if (ctx->policy->document
-        && ngx_http_complex_value(r, ctx->policy->document, &ctx->document)
+        && ngx_http_gate_value(r, ctx->policy->document, &ctx->document)
            != NGX_OK)
     {
         return NGX_ERROR;
@@ -78,7 +70,7 @@ ngx_http_gate_project_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     for (i = 0; i < ctx->policy->required.nelts; i++) {
 
-        if (ngx_http_complex_value(r, &required[i], &value) != NGX_OK) {
+        if (ngx_http_gate_value(r, &required[i], &value) != NGX_OK) {
             return NGX_ERROR;
         }
 

@@ -120,6 +120,11 @@ ngx_http_gate_quota_limits(ngx_http_gate_ctx_t *ctx, ngx_uint_t n)
 
     for (i = 0; i < group->kind->nquotas; i++) {
 
+        if (group->limits[i].lengths == NULL) {
+            account->limits[i] = group->fixed[i];
+            continue;
+        }
+
         ngx_str_null(&value);
 
         if (ngx_http_complex_value(r, &group->limits[i], &value) == NGX_OK

@@ -12,8 +12,10 @@
 #define NGX_HTTP_GATE_DOCUMENTS_RUN   16
 
 
-static ngx_http_gate_document_t *ngx_http_gate_documents_at(
-    ngx_http_gate_documents_t *documents, const u_char *digest, ngx_uint_t i);
+static uint32_t ngx_http_gate_documents_begin(
+    const ngx_http_gate_documents_t *documents, const u_char *digest);
+static uint32_t ngx_http_gate_documents_next(
+    const ngx_http_gate_documents_t *documents, uint32_t at);
 
 
 void
@@ -31,11 +33,15 @@ ngx_http_gate_document_t *
 ngx_http_gate_documents_find(ngx_http_gate_documents_t *documents,
     const u_char *digest, uint32_t quota)
 {
+    uint32_t                   at;
     ngx_uint_t                 i;
     ngx_http_gate_document_t  *document;
 
+    at = ngx_http_gate_documents_begin(documents, digest);
+
     for (i = 0; documents->n && i < NGX_HTTP_GATE_DOCUMENTS_RUN; i++) {
-        document = ngx_http_gate_documents_at(documents, digest, i);
+        document = &documents->table[at];
+        at = ngx_http_gate_documents_next(documents, at);
 
         if (document->quota == quota
             && ngx_memcmp(document->digest, digest, NGX_HTTP_GATE_DIGEST_LEN)
@@ -53,13 +59,16 @@ ngx_http_gate_document_t *
 ngx_http_gate_documents_place(ngx_http_gate_documents_t *documents,
     const u_char *digest, uint32_t now, ngx_uint_t evict)
 {
+    uint32_t                   at;
     ngx_uint_t                 i;
     ngx_http_gate_document_t  *document, *place;
 
     place = NULL;
+    at = ngx_http_gate_documents_begin(documents, digest);
 
     for (i = 0; documents->n && i < NGX_HTTP_GATE_DOCUMENTS_RUN; i++) {
-        document = ngx_http_gate_documents_at(documents, digest, i);
+        document = &documents->table[at];
+        at = ngx_http_gate_documents_next(documents, at);
 
         if (document->quota == 0 || document->until <= now) {
             place = document;
@@ -81,15 +90,25 @@ ngx_http_gate_documents_place(ngx_http_gate_documents_t *documents,
 }
 
 
-static ngx_http_gate_document_t *
-ngx_http_gate_documents_at(ngx_http_gate_documents_t *documents,
-    const u_char *digest, ngx_uint_t i)
+/* the digest's part of all of them, without a division */
+
+static uint32_t
+ngx_http_gate_documents_begin(const ngx_http_gate_documents_t *documents,
+    const u_char *digest)
 {
     uint32_t  n;
 
     ngx_memcpy(&n, digest, sizeof(uint32_t));
 
-    return &documents->table[(n + i) % documents->n];
+    return (uint32_t) ((uint64_t) n * documents->n >> 32);
+}
+
+
+static uint32_t
+ngx_http_gate_documents_next(const ngx_http_gate_documents_t *documents,
+    uint32_t at)
+{
+    return at + 1 < documents->n ? at + 1 : 0;
 }
 
 

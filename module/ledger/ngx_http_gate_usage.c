@@ -8,29 +8,25 @@
 #include <openssl/sha.h>
 
 
+#define NGX_HTTP_GATE_USAGE_ONES  ((uint64_t) 0x0101010101010101)
+
+
 /* most names stay where they are */
 
 ngx_int_t
 ngx_http_gate_usage_text(ngx_pool_t *pool, ngx_str_t *text,
     const ngx_str_t *name)
 {
-    u_char      *p, digest[SHA256_DIGEST_LENGTH];
-    size_t       i;
-    ngx_uint_t   plain;
+    u_char  *p, digest[SHA256_DIGEST_LENGTH];
 
     if (name->len == 0) {
         ngx_str_set(text, "#none");
         return NGX_OK;
     }
 
-    plain = name->len <= NGX_HTTP_GATE_USAGE_PLAIN && name->data[0] != '#';
-
-    for (i = 0; plain && i < name->len; i++) {
-        plain = name->data[i] > 0x20 && name->data[i] != '{'
-                && name->data[i] != '}' && name->data[i] != 0x7f;
-    }
-
-    if (plain) {
+    if (name->len <= NGX_HTTP_GATE_USAGE_PLAIN && name->data[0] != '#'
+        && ngx_http_gate_usage_is_plain(name))
+    {
         *text = *name;
         return NGX_OK;
     }
@@ -52,6 +48,48 @@ ngx_http_gate_usage_text(ngx_pool_t *pool, ngx_str_t *text,
     text->len = p - text->data;
 
     return NGX_OK;
+}
+
+
+/* eight bytes at a time: is one of them below n, which is 128 at most? */
+
+#define ngx_http_gate_usage_below(word, n)                                   \
+    (((word) - NGX_HTTP_GATE_USAGE_ONES * (n)) & ~(word)                     \
+     & NGX_HTTP_GATE_USAGE_ONES * 0x80)
+
+#define ngx_http_gate_usage_has(word, c)                                     \
+    ngx_http_gate_usage_below((word) ^ NGX_HTTP_GATE_USAGE_ONES * (c), 1)
+
+
+ngx_uint_t
+ngx_http_gate_usage_is_plain(const ngx_str_t *name)
+{
+    size_t    i, n;
+    uint64_t  word, odd;
+
+    odd = 0;
+
+    for (i = 0; i < name->len; i += 8) {
+        n = ngx_min(name->len - i, 8);
+
+        /* what is missing of the last is filled up; eight are one load */
+
+        word = NGX_HTTP_GATE_USAGE_ONES * '-';
+
+        if (n == 8) {
+            ngx_memcpy(&word, name->data + i, 8);
+
+        } else {
+            ngx_memcpy(&word, name->data + i, n);
+        }
+
+        odd |= ngx_http_gate_usage_below(word, 0x21)
+               | ngx_http_gate_usage_has(word, '{')
+               | ngx_http_gate_usage_has(word, '}')
+               | ngx_http_gate_usage_has(word, 0x7f);
+    }
+
+    return odd == 0;
 }
 
 

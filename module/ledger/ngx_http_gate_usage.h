@@ -71,6 +71,9 @@ uint32_t ngx_http_gate_usage_day(const ngx_str_t *date);
 /* Is this already a name as Redis has it, which has to be read? */
 ngx_uint_t ngx_http_gate_usage_is_text(const ngx_str_t *name);
 
+/* Has a name neither blanks nor braces nor control characters? */
+ngx_uint_t ngx_http_gate_usage_is_plain(const ngx_str_t *name);
+
 /*
  * Names a user or a project as Redis has it: one that is long or odd is copied,
  * none is "#none".  NGX_ERROR: out of memory.

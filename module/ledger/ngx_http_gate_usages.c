@@ -23,7 +23,6 @@
 
 static uint64_t ngx_http_gate_usages_siphash(uint64_t k0, uint64_t k1,
     const ngx_str_t *text);
-static uint64_t ngx_http_gate_usages_word(const u_char *p, size_t n);
 static uint32_t ngx_http_gate_usages_find(ngx_http_gate_usages_t *usages,
     const ngx_http_gate_usage_t *usage);
 static ngx_uint_t ngx_http_gate_usages_same(ngx_http_gate_usages_t *usages,
@@ -161,8 +160,8 @@ ngx_http_gate_usages_hash(const ngx_http_gate_usages_t *usages,
 {
     uint64_t  k0, k1;
 
-    k0 = ngx_http_gate_usages_word(usages->key, 8);
-    k1 = ngx_http_gate_usages_word(usages->key + 8, 8);
+    ngx_memcpy(&k0, usages->key, 8);
+    ngx_memcpy(&k1, usages->key + 8, 8);
 
     k0 ^= ngx_http_gate_usages_siphash(k0, k1, user);
 
@@ -170,7 +169,10 @@ ngx_http_gate_usages_hash(const ngx_http_gate_usages_t *usages,
 }
 
 
-/* SipHash-1-3, of Aumasson and Bernstein */
+/*
+ * SipHash-1-3, of Aumasson and Bernstein; words in the order of this machine,
+ * which alone looks at the result
+ */
 
 static uint64_t
 ngx_http_gate_usages_siphash(uint64_t k0, uint64_t k1, const ngx_str_t *text)
@@ -195,13 +197,15 @@ ngx_http_gate_usages_siphash(uint64_t k0, uint64_t k1, const ngx_str_t *text)
     p = text->data;
 
     for (left = text->len; left >= 8; left -= 8, p += 8) {
-        m = ngx_http_gate_usages_word(p, 8);
+        ngx_memcpy(&m, p, 8);
         v3 ^= m;
         round();
         v0 ^= m;
     }
 
-    m = ngx_http_gate_usages_word(p, left) | (uint64_t) text->len << 56;
+    m = 0;
+    ngx_memcpy(&m, p, left);
+    m ^= (uint64_t) text->len << 56;
     v3 ^= m;
     round();
     v0 ^= m;
@@ -215,19 +219,6 @@ ngx_http_gate_usages_siphash(uint64_t k0, uint64_t k1, const ngx_str_t *text)
 #undef round
 
     return v0 ^ v1 ^ v2 ^ v3;
-}
-
-
-static uint64_t
-ngx_http_gate_usages_word(const u_char *p, size_t n)
-{
-    uint64_t  word;
-
-    for (word = 0; n > 0; n--) {
-        word = word << 8 | p[n - 1];
-    }
-
-    return word;
 }
 
 

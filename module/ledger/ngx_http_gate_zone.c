@@ -170,21 +170,14 @@ u_char *
 ngx_http_gate_zone_text(u_char *p, const ngx_str_t *user,
     const ngx_str_t *suffix)
 {
-    size_t       i;
-    u_char       digest[SHA256_DIGEST_LENGTH];
-    ngx_uint_t   plain;
-
-    plain = user->len + suffix->len + 2 <= NGX_HTTP_GATE_NAME_MAX
-            && user->len && user->data[0] != '#';
-
-    for (i = 0; plain && i < user->len; i++) {
-        plain = user->data[i] > 0x20 && user->data[i] != '{'
-                && user->data[i] != '}' && user->data[i] != 0x7f;
-    }
+    u_char  digest[SHA256_DIGEST_LENGTH];
 
     *p++ = '{';
 
-    if (plain) {
+    if (user->len + suffix->len + 2 <= NGX_HTTP_GATE_NAME_MAX
+        && user->len && user->data[0] != '#'
+        && ngx_http_gate_usage_is_plain(user))
+    {
         p = ngx_cpymem(p, user->data, user->len);
 
     } else {
@@ -282,15 +275,18 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
     uint64_t borrow, gate_quota_fact_t *facts, uint64_t now)
 {
-    uint64_t        need;
-    ngx_int_t       rc;
-    ngx_uint_t      i;
-    gate_credit_t  *credit;
+    uint64_t                     need;
+    ngx_int_t                    rc;
+    ngx_uint_t                   i;
+    gate_hold_t                 *hold;
+    gate_credit_t               *credit;
+    const ngx_http_gate_kind_t  *kind;
 
     rc = NGX_OK;
+    kind = account->kind;
     account->low = 0;
 
-    for (i = 0; i < account->kind->nquotas; i++) {
+    for (i = 0; i < kind->nquotas; i++) {
         facts[i].credit = GATE_CREDIT_TAKEN;
         account->wanted[i] = 0;
 
@@ -298,18 +294,22 @@ ngx_http_gate_zone_check(ngx_http_gate_zone_t *zone,
             continue;
         }
 
-        credit = ngx_http_gate_zone_credit(cell, &account->kind->quotas[i]);
+        credit = ngx_http_gate_zone_nth(cell, kind, i);
+        hold = &account->holds[i];
+
+        if (account->needs[i] == 0 && gate_lease_stands(credit, hold, now)) {
+            continue;
+        }
+
         need = ngx_http_gate_zone_need(zone, account, i, credit, now);
 
-        facts[i].credit = gate_lease_check(credit, &account->holds[i],
-                                           account->limits[i], need, borrow,
-                                           now);
+        facts[i].credit = gate_lease_check(credit, hold, account->limits[i],
+                                           need, borrow, now);
 
-        account->wanted[i] = gate_lease_wanted(credit, &account->holds[i],
-                                               need, now);
+        account->wanted[i] = gate_lease_wanted(credit, hold, need, now);
 
         if (facts[i].credit == GATE_CREDIT_TAKEN && zone->embedded && need
-            && account->kind->quotas[i].unit == GATE_DOCUMENTS
+            && kind->quotas[i].unit == GATE_DOCUMENTS
             && !ngx_http_gate_zone_place(zone, account))
         {
             facts[i].credit = GATE_CREDIT_INVALID;
@@ -375,6 +375,7 @@ ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
     uint64_t now)
 {
     ngx_uint_t                    i;
+    gate_hold_t                  *hold;
     gate_credit_t                *credit;
     const ngx_http_gate_quota_t  *quota;
 
@@ -385,11 +386,12 @@ ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
         }
 
         quota = &account->kind->quotas[i];
-        credit = ngx_http_gate_zone_credit(cell, quota);
+        credit = ngx_http_gate_zone_nth(cell, account->kind, i);
+        hold = &account->holds[i];
 
         /* what was held of the slot before goes back to it */
 
-        if (account->holds[i].gen != credit->gen && account->holds[i].n) {
+        if (hold->gen != credit->gen && hold->n) {
             cell->untold = 1;
         }
 
@@ -398,11 +400,15 @@ ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
             continue;
         }
 
-        if (account->holds[i].used) {
+        if (hold->used) {
             cell->used = now;
         }
 
-        gate_lease_take(credit, &account->holds[i], account->needs[i], now);
+        if (account->needs[i] == 0 && gate_lease_stands(credit, hold, now)) {
+            continue;
+        }
+
+        gate_lease_take(credit, hold, account->needs[i], now);
 
         account->low |= gate_lease_low(credit, account->limits[i],
                                        gate_lease_size(quota->unit,
@@ -538,8 +544,7 @@ ngx_http_gate_zone_give(ngx_http_gate_zone_t *zone,
 
         for (i = 0; i < account->kind->nquotas; i++) {
 
-            credit = ngx_http_gate_zone_credit(cell,
-                                               &account->kind->quotas[i]);
+            credit = ngx_http_gate_zone_nth(cell, account->kind, i);
 
             ngx_http_gate_zone_leave(zone, cell, account, i);
 
@@ -671,7 +676,7 @@ ngx_http_gate_zone_assign(ngx_http_gate_zone_t *zone,
     }
 
     for (i = 0; i < kind->nquotas; i++) {
-        if (ngx_http_gate_zone_credit(cell, &kind->quotas[i]) == NULL) {
+        if (ngx_http_gate_zone_nth(cell, kind, i) == NULL) {
             ngx_http_gate_zone_begin_quota(zone, cell, kind,
                                            kind->quotas[i].id);
         }

@@ -81,7 +81,7 @@ ngx_http_gate_zone_rely(ngx_http_gate_zone_t *zone,
     }
 
     quota = &account->kind->quotas[n];
-    credit = ngx_http_gate_zone_credit(cell, quota);
+    credit = ngx_http_gate_zone_nth(cell, account->kind, n);
     clock = (uint32_t) ngx_time();
 
     need = ngx_http_gate_zone_need(zone, account, n, credit, now);

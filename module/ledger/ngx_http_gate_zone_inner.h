@@ -44,6 +44,18 @@ void ngx_http_gate_zone_level(ngx_http_gate_cell_t *cell,
 gate_credit_t *ngx_http_gate_zone_credit(ngx_http_gate_cell_t *cell,
     const ngx_http_gate_quota_t *quota);
 
+/* The same of the kind's quota n, which mostly stands where the quota does. */
+
+static ngx_inline gate_credit_t *
+ngx_http_gate_zone_nth(ngx_http_gate_cell_t *cell,
+    const ngx_http_gate_kind_t *kind, ngx_uint_t n)
+{
+    return cell->credits[n].id == kind->quotas[n].id
+           ? &cell->credits[n]
+           : ngx_http_gate_zone_credit(cell, &kind->quotas[n]);
+}
+
+
 /* What the ledger of one host has of this quota. */
 gate_ledger_t *ngx_http_gate_zone_spendings(
     ngx_http_gate_ledger_cell_t *ledger,

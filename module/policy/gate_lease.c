@@ -11,8 +11,6 @@
 
 static void gate_lease_enter(gate_credit_t *credit, uint32_t slot);
 static void gate_lease_rejoin(gate_credit_t *credit, uint32_t slot);
-static int gate_lease_stands(const gate_credit_t *credit,
-    const gate_hold_t *hold, uint64_t now);
 
 
 gate_credit_e
@@ -49,33 +47,6 @@ gate_lease_check(const gate_credit_t *credit, const gate_hold_t *hold,
 
     return now < credit->refused_until && !within
            ? GATE_CREDIT_REFUSED : GATE_CREDIT_SHORT;
-}
-
-
-uint64_t
-gate_lease_wanted(const gate_credit_t *credit, const gate_hold_t *hold,
-    uint64_t need, uint64_t now)
-{
-    return gate_lease_stands(credit, hold, now)
-           ? need : hold->n - hold->used + need;
-}
-
-
-/* is what was held still held in the slot that is being spent? */
-
-static int
-gate_lease_stands(const gate_credit_t *credit, const gate_hold_t *hold,
-    uint64_t now)
-{
-    return hold->gen == credit->gen
-           && (credit->slot == 0 || now < credit->until);
-}
-
-
-int
-gate_lease_live(const gate_credit_t *credit, uint64_t now)
-{
-    return credit->slot != 0 && now < credit->until;
 }
 
 
@@ -159,14 +130,6 @@ gate_lease_give(gate_credit_t *credit, gate_hold_t *hold)
 
     hold->n = 0;
     hold->used = 0;
-}
-
-
-uint64_t
-gate_lease_idle(const gate_credit_t *credit, uint64_t now)
-{
-    return gate_lease_live(credit, now) && credit->share > credit->spent
-           ? credit->share - credit->spent : 0;
 }
 
 

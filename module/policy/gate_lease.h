@@ -79,6 +79,47 @@ typedef struct {
 } gate_claim_t;
 
 
+/* May what is known of the slot still be believed? */
+
+static inline int
+gate_lease_live(const gate_credit_t *credit, uint64_t now)
+{
+    return credit->slot != 0 && now < credit->until;
+}
+
+
+/* Is what was held still held in the slot that is being spent? */
+
+static inline int
+gate_lease_stands(const gate_credit_t *credit, const gate_hold_t *hold,
+    uint64_t now)
+{
+    return hold->gen == credit->gen
+           && (credit->slot == 0 || now < credit->until);
+}
+
+
+/* What has to be taken from the credit so that need more is held. */
+
+static inline uint64_t
+gate_lease_wanted(const gate_credit_t *credit, const gate_hold_t *hold,
+    uint64_t need, uint64_t now)
+{
+    return gate_lease_stands(credit, hold, now)
+           ? need : hold->n - hold->used + need;
+}
+
+
+/* Units to be had from the share without asking. */
+
+static inline uint64_t
+gate_lease_idle(const gate_credit_t *credit, uint64_t now)
+{
+    return gate_lease_live(credit, now) && credit->share > credit->spent
+           ? credit->share - credit->spent : 0;
+}
+
+
 /*
  * May need more units be taken on top of a hold now?  A hold of an ended
  * slot needs all that is unused of it again.  borrow: units that may be spent
@@ -89,22 +130,12 @@ gate_credit_e gate_lease_check(const gate_credit_t *credit,
     const gate_hold_t *hold, uint64_t limit, uint64_t need, uint64_t borrow,
     uint64_t now);
 
-/* What has to be taken from the credit so that need more is held. */
-uint64_t gate_lease_wanted(const gate_credit_t *credit,
-    const gate_hold_t *hold, uint64_t need, uint64_t now);
-
 /* Takes what gate_lease_check() allowed into the hold. */
 void gate_lease_take(gate_credit_t *credit, gate_hold_t *hold, uint64_t need,
     uint64_t now);
 
 /* Gives back what is held and not used, and empties the hold. */
 void gate_lease_give(gate_credit_t *credit, gate_hold_t *hold);
-
-/* May what is known of the slot still be believed? */
-int gate_lease_live(const gate_credit_t *credit, uint64_t now);
-
-/* Units to be had from the share without asking. */
-uint64_t gate_lease_idle(const gate_credit_t *credit, uint64_t now);
 
 /* Is it time to draw ahead: less than a quarter of a lease is left? */
 int gate_lease_low(const gate_credit_t *credit, uint64_t limit,

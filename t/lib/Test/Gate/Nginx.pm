@@ -86,7 +86,7 @@ sub start {
 
     $self->{pid} = $pid;
 
-    my $deadline = time + 15;
+    my $deadline = time + ($self->{under} ? 120 : 15);
 
     until (IO::Socket::INET->new(PeerAddr => "127.0.0.1:$self->{port}")) {
         if (time > $deadline || !runs($pid)) {
