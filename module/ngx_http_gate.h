@@ -223,6 +223,7 @@ typedef struct {
     ngx_uint_t                   generation;    /* of the databases */
     ngx_uint_t                   asked;     /* fields that were looked up */
     gate_place_t                 place;
+    ngx_http_gate_known_t        known;     /* of whom it was last */
     ngx_uint_t                   running;   /* requests that passed */
     ngx_uint_t                   stopped;   /* of them, to be cut */
     unsigned                     origin_known:1;
@@ -285,11 +286,12 @@ struct ngx_http_gate_ctx_s {
 
     ngx_http_gate_holds_waiter_t hold_waiter;
     ngx_queue_t                  running;
-    ngx_http_gate_peer_t        *peer;      /* if it stands among them */
+    ngx_http_gate_peer_t        *peer;
     ngx_str_t                    hold;      /* id of what is held, or slow */
     uint64_t                     rate;      /* bytes/s by it; 0: not slow */
 
     unsigned                     judged:1;
+    unsigned                     opened:1;      /* its document is named */
     unsigned                     dry_run:1;     /* refused, had it not been */
     unsigned                     noted:1;       /* and logged as such */
     unsigned                     denied:1;

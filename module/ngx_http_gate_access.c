@@ -234,8 +234,10 @@ ngx_http_gate_access_create(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_gate_access_facts(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 {
+    ctx->peer = ngx_http_gate_peer(r);
     ctx->certificate = ngx_http_gate_peer_certificate(r);
-    if (ctx->certificate == NULL) {
+
+    if (ctx->peer == NULL || ctx->certificate == NULL) {
         return NGX_ERROR;
     }
 
@@ -336,8 +338,16 @@ ngx_http_gate_access_judge(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
         ctx->dry_run = 1;
     }
 
-    if (ngx_http_gate_tally_open(ctx) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    /* who is refused for less needs no digest, and no place to be counted */
+
+    if (!ctx->opened) {
+        ctx->opened = 1;
+
+        ngx_http_gate_quota_document(ctx);
+
+        if (ngx_http_gate_tally_open(ctx) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
 
     switch (ngx_http_gate_quota_take(ctx, ngx_http_gate_access_bytes(r), 1)) {

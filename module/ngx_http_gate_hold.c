@@ -411,13 +411,9 @@ ngx_http_gate_hold_enter(ngx_http_gate_ctx_t *ctx)
         return;
     }
 
-    ctx->peer = ngx_http_gate_peer(ctx->request);
-
-    if (ctx->peer) {
-        ctx->peer->running++;
-        ctx->entered = 1;
-        ngx_queue_insert_tail(&ctx->main->hold->running, &ctx->running);
-    }
+    ctx->peer->running++;
+    ctx->entered = 1;
+    ngx_queue_insert_tail(&ctx->main->hold->running, &ctx->running);
 }
 
 

@@ -27,6 +27,10 @@ ngx_http_gate_log_refused(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx)
 
     glcf = ngx_http_get_module_loc_conf(r, ngx_http_gate_module);
 
+    if (r->connection->log->log_level < glcf->log_level) {
+        return;
+    }
+
     n = ngx_http_gate_log_text(user, &ctx->user);
     quota = ctx->verdict.reason == GATE_REASON_HELD
             ? &ctx->hold : ngx_http_gate_quota_name(ctx);

@@ -82,20 +82,29 @@ ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx)
         }
 
         if (ngx_http_gate_zone_name(pool, &ctx->accounts[i], group->kind,
-                                    &key)
+                                    &key, i ? NULL : &ctx->peer->known)
             != NGX_OK)
         {
             return NGX_ERROR;
-        }
-
-        if (group->kind->documents) {
-            ngx_http_gate_zone_document(&ctx->accounts[i], &ctx->document);
         }
 
         ngx_http_gate_quota_limits(ctx, i);
     }
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_gate_quota_document(ngx_http_gate_ctx_t *ctx)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; ctx->accounts && i < ctx->policy->ngroups; i++) {
+        if (ctx->policy->groups[i].kind->documents) {
+            ngx_http_gate_zone_document(&ctx->accounts[i], &ctx->document);
+        }
+    }
 }
 
 

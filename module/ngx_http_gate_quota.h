@@ -19,6 +19,9 @@
  */
 ngx_int_t ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx);
 
+/* Names the document that they may count, once somebody may pass. */
+void ngx_http_gate_quota_document(ngx_http_gate_ctx_t *ctx);
+
 /*
  * Takes what is missing so that so many units can be used.  NGX_OK: they are
  * held (in a dry run they always are; ctx->verdict tells what would have

@@ -35,7 +35,7 @@ ngx_http_gate_tally_open(ngx_http_gate_ctx_t *ctx)
 
     return ngx_http_gate_zone_usage_name(ctx->main->zone, ctx->request->pool,
                                          &ctx->usage, &ctx->user,
-                                         &ctx->project);
+                                         &ctx->project, &ctx->peer->known);
 }
 
 

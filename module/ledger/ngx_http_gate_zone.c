@@ -11,6 +11,8 @@
 
 static ngx_int_t ngx_http_gate_zone_init(ngx_shm_zone_t *shm_zone, void *data);
 static ngx_int_t ngx_http_gate_zone_begin_holds(ngx_http_gate_zone_t *zone);
+static u_char *ngx_http_gate_zone_plain(u_char *p, const ngx_str_t *user,
+    const ngx_str_t *suffix);
 static void ngx_http_gate_zone_hold(ngx_http_gate_zone_t *zone,
     ngx_http_gate_cell_t *cell, ngx_http_gate_account_t *account,
     uint64_t now);
@@ -148,7 +150,8 @@ ngx_http_gate_zone_unlock(ngx_http_gate_zone_t *zone)
 
 ngx_int_t
 ngx_http_gate_zone_name(ngx_pool_t *pool, ngx_http_gate_account_t *account,
-    const ngx_http_gate_kind_t *kind, const ngx_str_t *user)
+    const ngx_http_gate_kind_t *kind, const ngx_str_t *user,
+    ngx_http_gate_known_t *known)
 {
     u_char  *p;
 
@@ -159,10 +162,38 @@ ngx_http_gate_zone_name(ngx_pool_t *pool, ngx_http_gate_account_t *account,
 
     account->kind = kind;
     account->name.data = p;
+
+    if (ngx_http_gate_zone_knows(known, user) && known->kind == kind) {
+        account->name.len = ngx_http_gate_zone_plain(p, user, &kind->suffix)
+                            - p;
+        account->hash = known->hash;
+
+        return NGX_OK;
+    }
+
     account->name.len = ngx_http_gate_zone_text(p, user, &kind->suffix) - p;
     account->hash = ngx_murmur_hash2(account->name.data, account->name.len);
 
+    /* what is named by a digest is digested again */
+
+    if (known && p[1] != '#' && user->len) {
+        known->kind = kind;
+        known->hash = account->hash;
+        known->used = 0;
+        known->len = (uint8_t) user->len;
+        ngx_memcpy(known->user, user->data, user->len);
+    }
+
     return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_http_gate_zone_knows(const ngx_http_gate_known_t *known,
+    const ngx_str_t *user)
+{
+    return known && known->len && known->len == user->len
+           && ngx_memcmp(known->user, user->data, user->len) == 0;
 }
 
 
@@ -170,22 +201,33 @@ u_char *
 ngx_http_gate_zone_text(u_char *p, const ngx_str_t *user,
     const ngx_str_t *suffix)
 {
-    u_char  digest[SHA256_DIGEST_LENGTH];
-
-    *p++ = '{';
+    u_char     text[1 + 2 * SHA256_DIGEST_LENGTH];
+    u_char     digest[SHA256_DIGEST_LENGTH];
+    ngx_str_t  hex;
 
     if (user->len + suffix->len + 2 <= NGX_HTTP_GATE_NAME_MAX
         && user->len && user->data[0] != '#'
         && ngx_http_gate_usage_is_plain(user))
     {
-        p = ngx_cpymem(p, user->data, user->len);
-
-    } else {
-        SHA256(user->data, user->len, digest);
-        *p++ = '#';
-        p = ngx_hex_dump(p, digest, sizeof(digest));
+        return ngx_http_gate_zone_plain(p, user, suffix);
     }
 
+    SHA256(user->data, user->len, digest);
+
+    text[0] = '#';
+    hex.data = text;
+    hex.len = ngx_hex_dump(text + 1, digest, sizeof(digest)) - text;
+
+    return ngx_http_gate_zone_plain(p, &hex, suffix);
+}
+
+
+static u_char *
+ngx_http_gate_zone_plain(u_char *p, const ngx_str_t *user,
+    const ngx_str_t *suffix)
+{
+    *p++ = '{';
+    p = ngx_cpymem(p, user->data, user->len);
     *p++ = '}';
 
     return ngx_cpymem(p, suffix->data, suffix->len);

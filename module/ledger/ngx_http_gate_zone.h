@@ -102,6 +102,21 @@ typedef struct {
 } ngx_http_gate_account_t;
 
 
+/*
+ * What the names of a user came to, for who asks for the same again: of the
+ * account of one kind, and of usage without a project.  Zeroed: nothing.
+ */
+
+typedef struct {
+    const ngx_http_gate_kind_t   *kind;
+    uint32_t                      hash;     /* of the account's name */
+    uint32_t                      usage;    /* hash of it */
+    unsigned                      used:1;   /* that is known */
+    uint8_t                       len;
+    u_char                        user[NGX_HTTP_GATE_NAME_MAX];
+} ngx_http_gate_known_t;
+
+
 /* a document that was not taken in the end */
 
 typedef struct {
@@ -226,11 +241,12 @@ void ngx_http_gate_zone_embed(ngx_http_gate_zone_t *zone);
 
 /*
  * Names the account of a user.  A user that is long or holds braces or
- * control characters is named by its SHA-256.  NGX_ERROR: out of memory.
+ * control characters is named by its SHA-256.  known, or NULL, is what came of
+ * it before, and will be what comes of it now.  NGX_ERROR: out of memory.
  */
 ngx_int_t ngx_http_gate_zone_name(ngx_pool_t *pool,
     ngx_http_gate_account_t *account, const ngx_http_gate_kind_t *kind,
-    const ngx_str_t *user);
+    const ngx_str_t *user, ngx_http_gate_known_t *known);
 
 /*
  * Writes the name of a user's account, of NGX_HTTP_GATE_NAME_MAX bytes at
@@ -388,11 +404,12 @@ ngx_uint_t ngx_http_gate_zone_idle(ngx_http_gate_zone_t *zone,
 
 /*
  * Names the user and the project of a usage as Redis has them; one that is
- * long or odd is copied.  No project is "#none".  NGX_ERROR: out of memory.
+ * long or odd is copied.  No project is "#none".  known is what
+ * ngx_http_gate_zone_name() left.  NGX_ERROR: out of memory.
  */
 ngx_int_t ngx_http_gate_zone_usage_name(ngx_http_gate_zone_t *zone,
     ngx_pool_t *pool, ngx_http_gate_usage_t *usage, const ngx_str_t *user,
-    const ngx_str_t *project);
+    const ngx_str_t *project, ngx_http_gate_known_t *known);
 
 /* Its document, after its names. */
 void ngx_http_gate_zone_usage_document(ngx_http_gate_usage_t *usage,

@@ -27,6 +27,10 @@ struct ngx_http_gate_zone_s {
 ngx_http_gate_cells_t *ngx_http_gate_zone_lock(ngx_http_gate_zone_t *zone);
 void ngx_http_gate_zone_unlock(ngx_http_gate_zone_t *zone);
 
+/* Is it of this user, whose name is a plain one? */
+ngx_uint_t ngx_http_gate_zone_knows(const ngx_http_gate_known_t *known,
+    const ngx_str_t *user);
+
 /* Gives a usage its row, and the row what it counted without. */
 void ngx_http_gate_zone_usage_enter(ngx_http_gate_cells_t *cells,
     ngx_http_gate_usage_t *usage);

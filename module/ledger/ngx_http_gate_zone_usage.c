@@ -30,8 +30,22 @@ static void ngx_http_gate_zone_usage_copy(ngx_http_gate_cells_t *cells,
 ngx_int_t
 ngx_http_gate_zone_usage_name(ngx_http_gate_zone_t *zone, ngx_pool_t *pool,
     ngx_http_gate_usage_t *usage, const ngx_str_t *user,
-    const ngx_str_t *project)
+    const ngx_str_t *project, ngx_http_gate_known_t *known)
 {
+    ngx_uint_t  knows;
+
+    usage->named = 1;
+
+    knows = project->len == 0 && ngx_http_gate_zone_knows(known, user);
+
+    if (knows && known->used) {
+        usage->user = *user;
+        usage->hash = known->usage;
+        ngx_str_set(&usage->project, "#none");
+
+        return NGX_OK;
+    }
+
     if (ngx_http_gate_usage_text(pool, &usage->user, user) != NGX_OK
         || ngx_http_gate_usage_text(pool, &usage->project, project)
            != NGX_OK)
@@ -41,7 +55,11 @@ ngx_http_gate_zone_usage_name(ngx_http_gate_zone_t *zone, ngx_pool_t *pool,
 
     usage->hash = ngx_http_gate_usages_hash(&zone->cells->usages,
                                             &usage->user, &usage->project);
-    usage->named = 1;
+
+    if (knows && usage->user.data == user->data) {
+        known->usage = usage->hash;
+        known->used = 1;
+    }
 
     return NGX_OK;
 }

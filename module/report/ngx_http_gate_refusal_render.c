@@ -1,6 +1,7 @@
 /*
  * Fields are gathered once, as plain text in the language, and escaped where
- * they are put in.  Numbers are for people in the page, and exact in JSON.
+ * they are put in; words, which do not depend on the request, when nginx reads
+ * its configuration.  Numbers are for people in the page, and exact in JSON.
  */
 
 
@@ -50,6 +51,12 @@ typedef struct {
 
 static ngx_int_t ngx_http_gate_refusal_tag(ngx_conf_t *cf,
     ngx_http_gate_refusal_part_t *part, ngx_str_t *name);
+static ngx_int_t ngx_http_gate_refusal_prepare(ngx_conf_t *cf,
+    ngx_http_gate_refusal_page_t *page, gate_reason_e reason,
+    gate_accept_language_e language);
+static void ngx_http_gate_refusal_set_words(
+    ngx_http_gate_refusal_fields_t *fields, gate_reason_e reason,
+    gate_accept_language_e language);
 static ngx_int_t ngx_http_gate_refusal_fields(ngx_pool_t *pool,
     const ngx_http_gate_refusal_t *refusal, gate_accept_language_e language,
     ngx_http_gate_refusal_fields_t *fields);
@@ -69,8 +76,7 @@ static u_char *ngx_http_gate_refusal_zone(u_char *p, u_char *last,
 static void ngx_http_gate_refusal_opens(ngx_http_gate_refusal_fields_t *fields,
     const ngx_http_gate_refusal_t *refusal, u_char *p, u_char *last);
 static size_t ngx_http_gate_refusal_fill(u_char *p,
-    const ngx_http_gate_refusal_page_t *page,
-    ngx_http_gate_refusal_fields_t *fields);
+    const ngx_array_t *page, ngx_http_gate_refusal_fields_t *fields);
 static const char *ngx_http_gate_refusal_phrase(ngx_uint_t status);
 static u_char *ngx_http_gate_refusal_member(u_char *p, const char *name,
     const ngx_str_t *value);
@@ -108,6 +114,7 @@ ngx_http_gate_refusal_read(ngx_conf_t *cf, ngx_http_gate_refusal_page_t *page,
 {
     u_char                        *p, *last, *tag, *end;
     ngx_str_t                      name;
+    ngx_uint_t                     reason, language;
     ngx_http_gate_refusal_part_t  *part;
 
     if (ngx_array_init(&page->parts, cf->pool, 64,
@@ -152,6 +159,72 @@ ngx_http_gate_refusal_read(ngx_conf_t *cf, ngx_http_gate_refusal_page_t *page,
         }
 
         p = end + 2;
+    }
+
+    for (reason = 1; reason < GATE_REASONS; reason++) {
+        for (language = 0; language < GATE_ACCEPT_LANGUAGES; language++) {
+            if (ngx_http_gate_refusal_prepare(cf, page,
+                                           (gate_reason_e) reason,
+                                           (gate_accept_language_e) language)
+                != NGX_OK)
+            {
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+/* words become text; what stands for a request's own stays what it is */
+
+static ngx_int_t
+ngx_http_gate_refusal_prepare(ngx_conf_t *cf,
+    ngx_http_gate_refusal_page_t *page, gate_reason_e reason,
+    gate_accept_language_e language)
+{
+    ngx_str_t                       *field;
+    ngx_uint_t                       i;
+    ngx_array_t                     *parts;
+    ngx_http_gate_refusal_part_t    *part;
+    ngx_http_gate_refusal_fields_t   words;
+
+    ngx_memzero(&words, sizeof(ngx_http_gate_refusal_fields_t));
+    ngx_http_gate_refusal_set_words(&words, reason, language);
+
+    parts = &page->texts[reason][language];
+
+    if (ngx_array_init(parts, cf->pool, page->parts.nelts,
+                       sizeof(ngx_http_gate_refusal_part_t))
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    parts->nelts = page->parts.nelts;
+    ngx_memcpy(parts->elts, page->parts.elts,
+               parts->nelts * sizeof(ngx_http_gate_refusal_part_t));
+
+    part = parts->elts;
+
+    for (i = 0; i < parts->nelts; i++) {
+
+        field = (ngx_str_t *) ((char *) &words + part[i].field);
+
+        if (part[i].type != NGX_HTTP_GATE_PART_FIELD || field->len == 0) {
+            continue;
+        }
+
+        part[i].type = NGX_HTTP_GATE_PART_TEXT;
+        part[i].text.len = field->len + ngx_escape_html(NULL, field->data,
+                                                        field->len);
+        part[i].text.data = ngx_pnalloc(cf->pool, part[i].text.len);
+        if (part[i].text.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        (void) ngx_escape_html(part[i].text.data, field->data, field->len);
     }
 
     return NGX_OK;
@@ -203,7 +276,8 @@ ngx_http_gate_refusal_html(ngx_pool_t *pool,
     const ngx_http_gate_refusal_t *refusal, gate_accept_language_e language,
     ngx_str_t *body)
 {
-    ngx_http_gate_refusal_fields_t  fields;
+    const ngx_array_t               *parts;
+    ngx_http_gate_refusal_fields_t   fields;
 
     if (ngx_http_gate_refusal_fields(pool, refusal, language, &fields)
         != NGX_OK)
@@ -211,14 +285,16 @@ ngx_http_gate_refusal_html(ngx_pool_t *pool,
         return NGX_ERROR;
     }
 
-    body->len = ngx_http_gate_refusal_fill(NULL, page, &fields);
+    parts = &page->texts[refusal->reason][language];
+
+    body->len = ngx_http_gate_refusal_fill(NULL, parts, &fields);
 
     body->data = ngx_pnalloc(pool, body->len);
     if (body->data == NULL) {
         return NGX_ERROR;
     }
 
-    (void) ngx_http_gate_refusal_fill(body->data, page, &fields);
+    (void) ngx_http_gate_refusal_fill(body->data, parts, &fields);
 
     return NGX_OK;
 }
@@ -227,7 +303,7 @@ ngx_http_gate_refusal_html(ngx_pool_t *pool,
 /* returns the length; p NULL: nothing is written */
 
 static size_t
-ngx_http_gate_refusal_fill(u_char *p, const ngx_http_gate_refusal_page_t *page,
+ngx_http_gate_refusal_fill(u_char *p, const ngx_array_t *page,
     ngx_http_gate_refusal_fields_t *fields)
 {
     size_t                         n;
@@ -239,9 +315,9 @@ ngx_http_gate_refusal_fill(u_char *p, const ngx_http_gate_refusal_page_t *page,
 
     n = 0;
     skipped = 0;
-    parts = page->parts.elts;
+    parts = page->elts;
 
-    for (i = 0; i < page->parts.nelts; i++) {
+    for (i = 0; i < page->nelts; i++) {
 
         field = &none;
 
@@ -292,26 +368,12 @@ ngx_http_gate_refusal_fields(ngx_pool_t *pool,
     ngx_http_gate_refusal_fields_t *fields)
 {
     u_char                               *p;
-    const ngx_http_gate_refusal_text_t   *text;
     const ngx_http_gate_refusal_words_t  *words;
 
     ngx_memzero(fields, sizeof(ngx_http_gate_refusal_fields_t));
+    ngx_http_gate_refusal_set_words(fields, refusal->reason, language);
 
-    text = ngx_http_gate_refusal_text(refusal->reason, language);
     words = ngx_http_gate_refusal_words(language);
-
-#define ngx_http_gate_refusal_set(field, value)                               \
-    fields->field.data = (u_char *) (value);                                  \
-    fields->field.len = ngx_strlen(value)
-
-    ngx_http_gate_refusal_set(language, words->tag);
-    ngx_http_gate_refusal_set(title, text->title);
-    ngx_http_gate_refusal_set(detail, text->detail);
-    ngx_http_gate_refusal_set(advice, text->advice);
-    ngx_http_gate_refusal_set(limit_label, words->limit);
-    ngx_http_gate_refusal_set(used_label, words->used);
-    ngx_http_gate_refusal_set(opens_label, words->opens);
-    ngx_http_gate_refusal_set(reference_label, words->reference);
 
     fields->reference = refusal->reference;
 
@@ -349,6 +411,31 @@ ngx_http_gate_refusal_fields(ngx_pool_t *pool,
     }
 
     return NGX_OK;
+}
+
+
+static void
+ngx_http_gate_refusal_set_words(ngx_http_gate_refusal_fields_t *fields,
+    gate_reason_e reason, gate_accept_language_e language)
+{
+    const ngx_http_gate_refusal_text_t   *text;
+    const ngx_http_gate_refusal_words_t  *words;
+
+    text = ngx_http_gate_refusal_text(reason, language);
+    words = ngx_http_gate_refusal_words(language);
+
+#define ngx_http_gate_refusal_set(field, value)                               \
+    fields->field.data = (u_char *) (value);                                  \
+    fields->field.len = ngx_strlen(value)
+
+    ngx_http_gate_refusal_set(language, words->tag);
+    ngx_http_gate_refusal_set(title, text->title);
+    ngx_http_gate_refusal_set(detail, text->detail);
+    ngx_http_gate_refusal_set(advice, text->advice);
+    ngx_http_gate_refusal_set(limit_label, words->limit);
+    ngx_http_gate_refusal_set(used_label, words->used);
+    ngx_http_gate_refusal_set(opens_label, words->opens);
+    ngx_http_gate_refusal_set(reference_label, words->reference);
 }
 
 

@@ -9,16 +9,21 @@
 
 #include "ngx_http_gate_refusal.h"
 
+#include "gate_judge.h"
+
 
 struct ngx_http_gate_refusal_page_s {
     ngx_array_t    parts;   /* of ngx_http_gate_refusal_part_t */
+    ngx_array_t    texts[GATE_REASONS][GATE_ACCEPT_LANGUAGES];
+                            /* the same, texts of the reason put in */
     ngx_str_t      csp;     /* Content-Security-Policy of the page */
 };
 
 
 /*
  * Reads the template: "{{name}}" is a field, from "{{?name}}" to "{{/}}" is
- * left out if the field is empty.  NGX_ERROR: no memory, or logged.
+ * left out if the field is empty.  What is the same for all refusals of a
+ * reason is put in now.  NGX_ERROR: no memory, or logged.
  */
 ngx_int_t ngx_http_gate_refusal_read(ngx_conf_t *cf,
     ngx_http_gate_refusal_page_t *page, ngx_str_t *html);
