@@ -10,6 +10,7 @@
  *     port N          of 127.0.0.1
  *     uri URI         "/"
  *     from ADDRESS    X-Forwarded-For
+ *     accept TYPE     Accept
  *     users N         X-User: "u" and a number below N, another each time
  *     order 1         the users one after the other, from 0
  *     connections N   64
@@ -87,6 +88,7 @@ struct load_connection_s {
 typedef struct {
     const char           *uri;
     const char           *from;
+    const char           *accept;
     uint64_t              port;
     uint64_t              users;
     uint64_t              order;
@@ -202,6 +204,7 @@ load_options(load_t *load, int argc, char **argv)
 
     o->uri = "/";
     o->from = "127.0.0.1";
+    o->accept = "*/*";
     o->connections = 64;
     o->status = 200;
 
@@ -214,6 +217,11 @@ load_options(load_t *load, int argc, char **argv)
 
         if (strcmp(argv[i], "from") == 0) {
             o->from = argv[i + 1];
+            continue;
+        }
+
+        if (strcmp(argv[i], "accept") == 0) {
+            o->accept = argv[i + 1];
             continue;
         }
 
@@ -503,8 +511,8 @@ load_text(load_t *load, load_connection_t *c)
 
     n = snprintf(c->request, sizeof(c->request),
                  "GET %s HTTP/1.1\r\nHost: localhost\r\n"
-                 "X-Forwarded-For: %s\r\n%s%s\r\n",
-                 o->uri, o->from, user,
+                 "X-Forwarded-For: %s\r\nAccept: %s\r\n%s%s\r\n",
+                 o->uri, o->from, o->accept, user,
                  o->close ? "Connection: close\r\n" : "");
 
     if (n < 0 || (size_t) n >= sizeof(c->request)) {

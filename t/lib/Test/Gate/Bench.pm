@@ -34,16 +34,22 @@ my %documents = ('1k' => 1024, '100k' => 100 * 1024, '10m' => 10 * 1024 ** 2);
 my $modules = '/usr/lib/nginx/modules';
 my $haproxy_binary = '/usr/sbin/haproxy';
 
-# What is asked of a front, and what bare nginx is asked in its place.
+# What is asked of a front, and what bare nginx is asked in its place: whoever
+# refuses says so in some hundred bytes, but for the gate's page for people.
 
 my %cases = (
     '1 KiB'           => { uri => '/1k' },
     '100 KiB'         => { uri => '/100k' },
     '10 MiB'          => { uri => '/10m', connections => 16 },
     'refused country' => { uri => '/1k', from => $elsewhere, status => 403,
+                           accept => 'application/json',
                            bare => { uri => '/refused/' } },
     'refused quota'   => { uri => '/spent/1k', status => 429,
+                           accept => 'application/json',
                            bare => { uri => '/refused/', status => 403 } },
+    'page of refusal' => { uri => '/1k', from => $elsewhere, status => 403,
+                           accept => 'text/html',
+                           bare => { uri => '/refused/' } },
     'new handshake'   => { uri => '/1k', close => 1 },
     'one account'     => { uri => '/one/1k' },
     '50 accounts'        => { uri => '/many/1k', users => 50 },
