@@ -277,7 +277,8 @@ END
                       modules => [], level => 'warn');
 }
 
-# Starts one; workers => 2, zone => '1g', and what Test::Gate::Nginx takes.
+# Starts one; workers => 2, zone => '1g', http => what is added to that block,
+# and what Test::Gate::Nginx takes.
 
 sub front {
     my ($self, $name, %o) = @_;
@@ -321,6 +322,7 @@ sub conf {
     my $noon = $self->{t}->noon;
     my $zone = $o{zone} // '32m';
 
+    $http .= $o{http} // '';
     $http =~ s/%%NOON%%/$noon/g;
     $http =~ s/%%ZONE%%/$zone/g;
     $http =~ s/%%TOP%%/$self->{t}->top/ge;
