@@ -127,6 +127,7 @@ ngx_http_gate_conf_admin_handler(ngx_http_request_t *r)
     admin.ledger = gmcf->ledger;
     admin.policies = &gmcf->shown;
     admin.write = glcf->admin_write;
+    admin.stream = gmcf->stream_file != NULL;
     admin.csp = &gmcf->admin_csp;
     admin.told = ngx_http_gate_conf_admin_told;
     admin.sources = ngx_http_gate_sources;

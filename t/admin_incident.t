@@ -32,6 +32,7 @@ $redis->command('ACL', 'SETUSER', 'gate', split / /,
 $t->nginx($t->conf(http => <<"END", server => <<'END2'));
     gate_redis {
         server         unix:$redis->{socket};
+        timeout        5s;
         username       gate;
         password_file  password;
     }
@@ -130,6 +131,43 @@ for my $bad ('', 'user=', 'user=a&from=yesterday', 'user=a&from=2026-02-30',
 {
     is(get("incident?$bad")->{status}, 400, "no span, or nobody: \"$bad\"");
 }
+
+# part by part: each goes on after the one before, and together they are all
+
+my $whole = incident('user=alice');
+
+is($whole->{next}, undef, 'all of it has no next part');
+is_deeply(incident('user=alice&after=0'), $whole, 'nor has a part that is all');
+
+my $now = strftime('%Y-%m-%dT%H:%M:%S.000Z', gmtime);
+
+$redis->command('XADD', 'gate:events', '*', 'event',
+                qq({"\@timestamp":"$now","event.kind":"event","event.action":)
+                . qq("download","user.name":"many","http.response.body.bytes":)
+                . "$_}") for 1 .. 1200;
+
+my ($next, $bytes, $parts, %asked) = (0, 0, 0);
+
+while (defined $next && !$asked{$next}++) {
+    my $part = incident("user=many&after=$next");
+
+    $bytes += $part->{totals}{bytes} // 0;
+    $parts++;
+    is(defined $part->{next} ? 1 : 0, $part->{cut} ? 1 : 0,
+       "part $parts: there is a next if it was cut");
+    $next = $part->{next};
+}
+
+is($bytes, 1200 * 1201 / 2, 'the parts add up');
+is($next, undef, 'until there is none');
+
+my ($first) = @{ $redis->command('XRANGE', 'gate:events', '-', '+', 'COUNT',
+                                 1) };
+
+is(incident("user=alice&after=$first->[0]")->{totals}{bytes},
+   $whole->{totals}{bytes} - 3000, 'after an event it is not told again');
+is(get("incident?user=alice&after=$_")->{status}, 400, "no part: \"$_\"")
+    for '', 'x', '-1', '1-', '1', '1-2%20', '9' x 60 . '-1';
 
 # hostile names
 

@@ -46,10 +46,18 @@ $t->nginx($t->conf(http => <<"END", server => <<'END2'));
         user         \$http_x_user;
         quota        requests=7 per=hour;
     }
+    gate_policy certified {
+        user     \$gate_cert_email;
+        project  certified;
+    }
 END
+        gate_audit redis;
+
         location /        { gate staff; }
         location /other/  { gate other; alias %%DIR%%/docs/; }
-        location /admin/  { gate_admin; allow 127.0.0.1; deny all; }
+        location /certified/ { gate certified; alias %%DIR%%/docs/; }
+        location /admin/  { gate_audit off; gate_admin;
+                            allow 127.0.0.1; deny all; }
 END2
 
 my $began = time;
@@ -102,6 +110,49 @@ $redis->command('HSET', 'gate:{alice}:staff/countries', 'DE', 'always');
 my ($german) = grep { $_->{country} eq 'DE' }
                @{ user('alice')->{policies}[0]{countries} };
 ok($german->{confirmed}, 'a country that was confirmed');
+
+# what he took, from usage and from the stream; and his holds
+
+$t->certificate('alice', email => 'alice@example.jp');
+
+my %by = (cert => 'alice', from => '203.0.113.5');
+
+is($t->get("/certified/$_", %by)->{status}, 200, "$_, with a certificate")
+    for qw(a a b);
+
+ok($t->wait_for(sub {
+       my $user = user('alice@example.jp');
+       @{ $user->{documents} } == 2
+       && (($user->{projects}[0] // {})->{requests} // 0) == 3;
+   }), 'his documents and projects are known');
+
+my $his = user('alice@example.jp');
+
+is(join(', ', map { "@{$_}{qw(document project bytes requests)}" }
+              @{ $his->{documents} }),
+   '/certified/a certified 2000 2, /certified/b certified 500 1', 'documents');
+is(join(', ', map { "@{$_}{qw(name bytes requests documents)}" }
+              @{ $his->{projects} }), 'certified 2500 3 2', 'projects');
+
+my ($certificate, @more) = @{ $his->{certificates} };
+
+is(scalar @more, 0, 'one certificate');
+is(join(' ', @{$certificate}{qw(bytes requests)}), '2500 3', 'what came by it');
+like($certificate->{fingerprint}, qr/^[0-9a-f]{64}$/, 'its fingerprint');
+like($certificate->{serial}, qr/^[0-9a-f:]+$/i, 'its serial number');
+ok($certificate->{issuer} && $certificate->{first} le $certificate->{last},
+   'its issuer, and when');
+ok($his->{complete}, 'and that is all');
+is_deeply(user('bob')->{documents}, [], 'nothing of anybody else');
+is_deeply($his->{holds}, [], 'nobody holds him');
+
+$t->hold($redis, h1 => "certificate=$certificate->{fingerprint} reason=lost");
+$t->hold($redis, h2 => 'user=alice@example.jp slow=1m');
+$t->hold($redis, h3 => 'user=bob');
+ok($t->wait_for(sub {
+       join(' ', map { $_->{id} } @{ user('alice@example.jp')->{holds} })
+       eq 'h1 h2';
+   }), 'his holds, and those on his certificate');
 
 # nobody, and names that are not plain
 

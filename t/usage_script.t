@@ -190,6 +190,26 @@ is_deeply(ask('read', 'nothing', 'top', 0, 2), [ 0, 0 ], 'of nothing');
 is_deeply(ask('read', 'z1', 'some', 3, 'u3', 'nobody', 'u9'),
           [ 'u3', 3, 'nobody', 0, 'u9', 9, 3, 0 ], 'some');
 
+# the first of many are the same, however far they are asked for
+
+my %many = map { ("m$_", ($_ * 7919 % 3001) ** 3 . ' 1 1') } 0 .. 3000;
+my @sorted = sort { (split / /, $many{$b})[0] <=> (split / /, $many{$a})[0] }
+             keys %many;
+
+$redis->command('HSET', 'many', %many);
+
+for my $n (1, 2, 500, 1000) {
+    my @first = @{ ask('read', 'many', 'most', 0, $n) };
+
+    is(join(' ', sort @first[map { 2 * $_ } 0 .. $n - 1]),
+       join(' ', sort @sorted[0 .. $n - 1]), "the first $n of 3,001");
+}
+
+my @page = @{ ask('read', 'many', 'rows', 2990, 100) };
+
+is(join(' ', @page[map { 2 * $_ } 0 .. $#page / 2 - 1]),
+   join(' ', @sorted[2990 .. 3000]), 'and the last page');
+
 # rows of equal bytes are on one page only
 
 $redis->command('HSET', 'same', map { (sprintf('s%03d', $_), '7 1 1') }

@@ -51,6 +51,46 @@ local function finish(list, n, total)
     return list
 end
 
+-- of many numbers the n-th largest, or 0: they are counted by their first five
+-- bits, and only those that have the same as it has are sorted
+
+local function nth(numbers, n)
+    local counts, largest, same = {}, -1, {}
+
+    local function bucket(number)
+        local part, power = math.frexp(number)
+
+        return power * 16 + math.floor((part - 0.5) * 32)
+    end
+
+    for _, number in pairs(numbers) do
+        local i = number > 0 and bucket(number) or 0
+
+        counts[i] = (counts[i] or 0) + 1
+        largest = math.max(largest, i)
+    end
+
+    for i = largest, 0, -1 do
+        local k = counts[i] or 0
+
+        if n <= k then
+            for _, number in pairs(numbers) do
+                if (number > 0 and bucket(number) or 0) == i then
+                    same[#same + 1] = number
+                end
+            end
+
+            table.sort(same)
+
+            return same[#same - n + 1]
+        end
+
+        n = n - k
+    end
+
+    return 0
+end
+
 -- rows with so many bytes or more, one after the other: first those with more
 
 local function above(fields, bytes, from)
@@ -92,11 +132,11 @@ local function page(list)
     return told
 end
 
--- numbers are sorted faster than rows: first how many bytes are enough
+-- rows are not sorted before it is known how many bytes are enough
 
 local function rows()
     local fields, total, size = redis.call('HGETALL', key), '0 0 0', 0
-    local bytes, sorted = {}, {}
+    local bytes, n = {}, 0
 
     for i = 1, #fields, 2 do
         size = size + #fields[i] + #fields[i + 1]
@@ -106,19 +146,15 @@ local function rows()
 
         elseif fields[i] ~= '#largest' then
             bytes[i] = tonumber(fields[i + 1]:match('^%d+') or 0)
-            sorted[#sorted + 1] = bytes[i]
+            n = n + 1
         end
     end
-
-    local n = #sorted
 
     if skip == 0 and n <= count and size <= MOST then
         return finish(fields, n, total)
     end
 
-    table.sort(sorted)
-
-    local list = above(fields, bytes, sorted[n - skip - count + 1] or 0)
+    local list = above(fields, bytes, nth(bytes, skip + count))
 
     if what == 'rows' then
         list = page(list)

@@ -245,7 +245,8 @@ ngx_http_gate_admin_read_handler(void *data, ngx_int_t rc,
     ngx_http_set_log_request(c->log, r);
 
     rc = rc == NGX_OK ? ctx->heard(ctx, cells, n)
-                      : ngx_http_gate_admin_unheard(ctx);
+         : ctx->missed ? ctx->missed(ctx)
+                       : ngx_http_gate_admin_unheard(ctx);
 
     if (rc != NGX_AGAIN) {
         ngx_http_finalize_request(r, rc);

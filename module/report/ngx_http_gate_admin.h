@@ -52,6 +52,7 @@ typedef struct {
     ngx_array_t             *policies;  /* of ngx_http_gate_admin_policy_t */
     ngx_str_t                by;        /* who asks, for what is changed */
     ngx_flag_t               write;     /* may change something */
+    ngx_flag_t               stream;    /* events go to Redis, too */
     const ngx_str_t         *csp;       /* of _admin_csp() */
     ngx_http_gate_admin_told_pt  told;
     ngx_http_gate_sources_pt     sources;

@@ -14,8 +14,6 @@
 #define NGX_HTTP_GATE_HOLD_RANDOM  8
 
 
-static json_t *ngx_http_gate_admin_hold(const gate_held_t *held,
-    ngx_uint_t over);
 static const char *ngx_http_gate_admin_hold_read(
     ngx_http_gate_admin_ctx_t *ctx, gate_held_t *held);
 static const char *ngx_http_gate_admin_hold_subject(json_t *body,
@@ -61,7 +59,7 @@ ngx_http_gate_admin_holds(ngx_http_gate_admin_ctx_t *ctx)
 }
 
 
-static json_t *
+json_t *
 ngx_http_gate_admin_hold(const gate_held_t *held, ngx_uint_t over)
 {
     return json_pack("{s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:b}",

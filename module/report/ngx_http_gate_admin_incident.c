@@ -1,7 +1,8 @@
 /*
  * v1/incident: what was taken, by whom, from where, document by document, as
  * the stream of events has it.  It is read page by page, and summed up here; a
- * span that is too long is answered as far as it was read, which is told.
+ * span that is too long is answered as far as it was read, which is told, and
+ * so is what to go on after.  Who says "after" is answered soon, with a part.
  */
 
 
@@ -10,13 +11,15 @@
 #include "ngx_http_gate_event.h"
 
 
-/* events of one page; that are looked at, and rows, at most */
-#define NGX_HTTP_GATE_INCIDENT_PAGE  "500"
+/* events that are looked at, and rows, at most */
 #define NGX_HTTP_GATE_INCIDENT_MOST  1000000
 #define NGX_HTTP_GATE_INCIDENT_ROWS  20000
 
 /* an event is in the stream so much later than it was, ms */
 #define NGX_HTTP_GATE_INCIDENT_LATE  60000
+
+/* ms that a part may take, until its last page */
+#define NGX_HTTP_GATE_INCIDENT_TIME  100
 
 #define NGX_HTTP_GATE_INCIDENT_SUBJECTS  4
 
@@ -30,8 +33,10 @@ typedef struct {
     ngx_str_t                    subjects[NGX_HTTP_GATE_INCIDENT_SUBJECTS];
     ngx_str_t                    after;     /* the id to go on with */
     u_char                       ids[2][NGX_HTTP_GATE_INCIDENT_ID];
+    ngx_msec_t                   began;
+    ngx_uint_t                   part;      /* of it is wanted */
     ngx_uint_t                   looked;    /* at so many events */
-    ngx_uint_t                   cut;       /* there is more */
+    ngx_uint_t                   cut;       /* there is more, after this */
     ngx_uint_t                   whole;     /* the stream goes back so far */
     json_t                      *found;     /* by what tells rows apart */
     json_t                      *rows;
@@ -40,6 +45,8 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_gate_admin_incident_subjects(
+    ngx_http_gate_admin_ctx_t *ctx);
+static ngx_int_t ngx_http_gate_admin_incident_after(
     ngx_http_gate_admin_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_admin_incident_page(
     ngx_http_gate_admin_ctx_t *ctx);
@@ -115,12 +122,69 @@ ngx_http_gate_admin_incident(ngx_http_gate_admin_ctx_t *ctx)
                                 "?country=, or several of these.");
     }
 
+    rc = ngx_http_gate_admin_incident_after(ctx);
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (rc != NGX_OK) {
+        return ngx_http_gate_answer_problem(ctx->request, NGX_HTTP_BAD_REQUEST,
+                                "\"after\" is what \"next\" said, or 0.");
+    }
+
+    return ngx_http_gate_admin_incident_page(ctx);
+}
+
+
+/* where to begin: "after" is an id of the stream; "(" is for all behind it */
+
+static ngx_int_t
+ngx_http_gate_admin_incident_after(ngx_http_gate_admin_ctx_t *ctx)
+{
+    ngx_int_t                        rc;
+    ngx_str_t                        id;
+    ngx_uint_t                       i;
+    ngx_http_gate_admin_incident_t  *incident;
+
+    incident = ctx->state;
+
+    incident->began = ngx_current_msec;
     incident->after.data = incident->ids[0];
     incident->after.len = ngx_sprintf(incident->ids[0], "%T000",
                                       incident->span.begin)
                           - incident->ids[0];
 
-    return ngx_http_gate_admin_incident_page(ctx);
+    rc = ngx_http_gate_admin_argument(ctx, "after", &id);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
+    }
+
+    incident->part = 1;
+
+    if (id.len == 1 && id.data[0] == '0') {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < id.len; i++) {
+        if ((id.data[i] < '0' || id.data[i] > '9')
+            && (id.data[i] != '-' || i == 0 || i == id.len - 1))
+        {
+            return NGX_DECLINED;
+        }
+    }
+
+    if (id.len == 0 || id.len > NGX_HTTP_GATE_INCIDENT_ID - 2
+        || (u_char *) ngx_strlchr(id.data, id.data + id.len, '-') == NULL)
+    {
+        return NGX_DECLINED;
+    }
+
+    incident->after.len = ngx_sprintf(incident->ids[0], "(%V", &id)
+                          - incident->ids[0];
+
+    return NGX_OK;
 }
 
 
@@ -169,44 +233,20 @@ ngx_http_gate_admin_incident_subjects(ngx_http_gate_admin_ctx_t *ctx)
 static ngx_int_t
 ngx_http_gate_admin_incident_page(ngx_http_gate_admin_ctx_t *ctx)
 {
-    u_char                          *key;
-    ngx_str_t                        argv[4 + NGX_HTTP_GATE_INCIDENT_SUBJECTS];
-    ngx_uint_t                       i;
-    const ngx_str_t                 *prefix;
+    ngx_str_t                        to;
     ngx_http_gate_admin_incident_t  *incident;
 
     incident = ctx->state;
 
-    if (ctx->admin.ledger == NULL
-        || ngx_http_gate_ledger_redis(ctx->admin.ledger) == NULL)
-    {
-        return ngx_http_gate_admin_away(ctx);
-    }
+    to.data = incident->ids[1];
+    to.len = ngx_sprintf(incident->ids[1], "%L",
+                         ((int64_t) incident->span.end + 1) * 1000
+                         + NGX_HTTP_GATE_INCIDENT_LATE)
+             - incident->ids[1];
 
-    prefix = ngx_http_gate_ledger_prefix(ctx->admin.ledger);
-
-    key = ngx_pnalloc(ctx->request->pool, prefix->len + sizeof(":events"));
-    if (key == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    argv[0].data = key;
-    argv[0].len = ngx_sprintf(key, "%V:events", prefix) - key;
-    argv[1] = incident->after;
-    argv[2].data = incident->ids[1];
-    argv[2].len = ngx_sprintf(incident->ids[1], "%L",
-                              ((int64_t) incident->span.end + 1) * 1000
-                              + NGX_HTTP_GATE_INCIDENT_LATE)
-                  - incident->ids[1];
-    ngx_str_set(&argv[3], NGX_HTTP_GATE_INCIDENT_PAGE);
-
-    for (i = 0; i < incident->nsubjects; i++) {
-        argv[4 + i] = incident->subjects[i];
-    }
-
-    return ngx_http_gate_admin_ask(ctx, NGX_HTTP_GATE_SCRIPT_EVENTS_READ, 1,
-                                   argv, 4 + incident->nsubjects,
-                                   ngx_http_gate_admin_incident_heard);
+    return ngx_http_gate_admin_events(ctx, &incident->after, &to, 0,
+                                      incident->subjects, incident->nsubjects,
+                                      ngx_http_gate_admin_incident_heard);
 }
 
 
@@ -237,21 +277,21 @@ ngx_http_gate_admin_incident_heard(ngx_http_gate_admin_ctx_t *ctx,
 
     incident->looked += ngx_http_gate_admin_value(&cells[2]);
 
-    if (incident->looked >= NGX_HTTP_GATE_INCIDENT_MOST
-        || json_array_size(incident->rows) >= NGX_HTTP_GATE_INCIDENT_ROWS)
-    {
-        incident->cut = cells[1].len > 0;
-        return ngx_http_gate_admin_incident_answer(ctx);
-    }
-
     if (cells[1].len == 0) {
         return ngx_http_gate_admin_incident_answer(ctx);
     }
 
-    /* "(" is for all behind it */
-
     incident->after.len = ngx_sprintf(incident->ids[0], "(%V", &cells[1])
                           - incident->ids[0];
+
+    if (incident->looked >= NGX_HTTP_GATE_INCIDENT_MOST
+        || json_array_size(incident->rows) >= NGX_HTTP_GATE_INCIDENT_ROWS
+        || (incident->part && ngx_current_msec - incident->began
+                              >= NGX_HTTP_GATE_INCIDENT_TIME))
+    {
+        incident->cut = 1;
+        return ngx_http_gate_admin_incident_answer(ctx);
+    }
 
     return ngx_http_gate_admin_incident_page(ctx);
 }
@@ -462,12 +502,18 @@ ngx_http_gate_admin_incident_answer(ngx_http_gate_admin_ctx_t *ctx)
     }
 
     return ngx_http_gate_answer_json(ctx->request, NGX_HTTP_OK,
-                  json_pack("{s:s, s:s, s:b, s:b, s:O, s:O}",
+                  json_pack("{s:s, s:s, s:b, s:b, s:o, s:O, s:O}",
                             "from", incident->span.text[0],
                             "to", incident->span.text[1],
                             "complete", (int) (incident->whole
                                                && !incident->cut),
                             "cut", (int) incident->cut,
+                            "next",
+                            incident->cut
+                            ? ngx_http_gate_answer_string(
+                                                   incident->after.data + 1,
+                                                   incident->after.len - 1)
+                            : json_null(),
                             "totals", incident->totals,
                             "rows", incident->rows));
 }

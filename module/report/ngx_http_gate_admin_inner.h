@@ -81,6 +81,9 @@ struct ngx_http_gate_admin_ctx_s {
     ngx_http_gate_reading_t      *reading;  /* NULL: nothing is asked */
     ngx_http_gate_usage_asking_t *usage;    /* the same */
     ngx_http_gate_admin_heard_pt  heard;
+    ngx_http_gate_admin_pt        missed;   /* if Redis does not answer; NULL:
+                                               that is told */
+    void                         *seen;     /* what events are read for */
     ngx_http_gate_admin_order_t  *order;    /* NULL: none is under way */
 };
 
@@ -157,6 +160,30 @@ ngx_int_t ngx_http_gate_admin_key(ngx_http_gate_admin_ctx_t *ctx,
 
 /* The page that asks for all this. */
 ngx_int_t ngx_http_gate_admin_page(ngx_http_gate_admin_ctx_t *ctx);
+
+/*
+ * Asks for a page of the stream of events, from an id on to another, those that
+ * have all of some texts, as ngx_http_gate_event_field() has them.  newest: the
+ * newest first, and "to" is the older one.  As ngx_http_gate_admin_ask().
+ */
+ngx_int_t ngx_http_gate_admin_events(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *from, const ngx_str_t *to, ngx_uint_t newest,
+    const ngx_str_t *texts, ngx_uint_t n, ngx_http_gate_admin_heard_pt heard);
+
+/*
+ * Adds to ctx->answer which certificates a user had lately, and which documents
+ * he took, as far as the stream is read in so short a time.  Returns what
+ * then() returns, which is called in any case, or NGX_AGAIN.
+ */
+ngx_int_t ngx_http_gate_admin_seen(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_str_t *user, ngx_http_gate_admin_pt then);
+
+/* A hold, to be shown; over: it is no more in force. */
+json_t *ngx_http_gate_admin_hold(const gate_held_t *held, ngx_uint_t over);
+
+/* Rows of usage, to be shown. */
+json_t *ngx_http_gate_admin_usage_rows(
+    const ngx_http_gate_usage_answer_t *answer);
 
 /* One user: his quotas, countries and place under each policy. */
 ngx_int_t ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx);

@@ -14,8 +14,6 @@ static ngx_int_t ngx_http_gate_admin_usage_day(ngx_http_gate_admin_ctx_t *ctx,
     const char *name, uint32_t other, uint32_t *day);
 static void ngx_http_gate_admin_usage_handler(void *data, ngx_int_t rc,
     const ngx_http_gate_usage_answer_t *answer);
-static json_t *ngx_http_gate_admin_usage_rows(
-    const ngx_http_gate_usage_answer_t *answer);
 static json_t *ngx_http_gate_admin_usage_days(
     const ngx_http_gate_usage_answer_t *answer);
 
@@ -188,7 +186,7 @@ ngx_http_gate_admin_usage_handler(void *data, ngx_int_t rc,
 }
 
 
-static json_t *
+json_t *
 ngx_http_gate_admin_usage_rows(const ngx_http_gate_usage_answer_t *answer)
 {
     json_t                           *rows;

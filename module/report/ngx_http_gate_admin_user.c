@@ -1,6 +1,7 @@
 /*
  * v1/user: what is known of one user under each policy.  Redis is asked for
- * one account after the other, for a long name may lie in more than one slot.
+ * one account after the other, for a long name may lie in more than one slot;
+ * then for what the stream has of him, and for his projects.
  */
 
 
@@ -10,7 +11,11 @@
 
 
 /* fields of a hash that are told at most */
-#define NGX_HTTP_GATE_USER_FIELDS  "4000"
+#define NGX_HTTP_GATE_USER_FIELDS    "4000"
+
+/* days of usage, and projects that are told */
+#define NGX_HTTP_GATE_USER_DAYS      30
+#define NGX_HTTP_GATE_USER_PROJECTS  100
 
 
 /* what is asked for now */
@@ -43,6 +48,15 @@ static uint64_t ngx_http_gate_admin_user_extra(ngx_http_gate_admin_ctx_t *ctx,
 static ngx_int_t ngx_http_gate_admin_user_countries(
     ngx_http_gate_admin_ctx_t *ctx, const ngx_str_t *cells, ngx_uint_t n);
 static json_t *ngx_http_gate_admin_user_country(const ngx_str_t *cells);
+static ngx_int_t ngx_http_gate_admin_user_projects(
+    ngx_http_gate_admin_ctx_t *ctx);
+static void ngx_http_gate_admin_user_handler(void *data, ngx_int_t rc,
+    const ngx_http_gate_usage_answer_t *usage);
+static ngx_int_t ngx_http_gate_admin_user_end(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_http_gate_usage_answer_t *usage);
+static json_t *ngx_http_gate_admin_user_holds(ngx_http_gate_admin_ctx_t *ctx);
+static ngx_uint_t ngx_http_gate_admin_user_is_held(
+    ngx_http_gate_admin_ctx_t *ctx, const gate_held_t *held);
 static ngx_int_t ngx_http_gate_admin_user_place(
     ngx_http_gate_admin_ctx_t *ctx, const ngx_str_t *cells, ngx_uint_t n);
 
@@ -89,7 +103,6 @@ ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx)
 static ngx_int_t
 ngx_http_gate_admin_user_next(ngx_http_gate_admin_ctx_t *ctx)
 {
-    json_t                        *answer;
     ngx_int_t                      rc;
     ngx_http_gate_admin_user_t    *user;
     ngx_http_gate_admin_policy_t  *policies;
@@ -109,10 +122,150 @@ ngx_http_gate_admin_user_next(ngx_http_gate_admin_ctx_t *ctx)
         user->kind = 0;
     }
 
+    return ngx_http_gate_admin_seen(ctx, &user->name,
+                                    ngx_http_gate_admin_user_projects);
+}
+
+
+/* without usage he is shown all the same */
+
+static ngx_int_t
+ngx_http_gate_admin_user_projects(ngx_http_gate_admin_ctx_t *ctx)
+{
+    ngx_http_gate_admin_user_t   *user;
+    ngx_http_gate_usage_query_t   query;
+
+    user = ctx->state;
+
+    ngx_memzero(&query, sizeof(ngx_http_gate_usage_query_t));
+
+    query.of = NGX_HTTP_GATE_USAGE_OF_USER;
+    query.name = user->name;
+    query.to = (uint32_t) (ngx_time() / 86400);
+    query.from = query.to - NGX_HTTP_GATE_USER_DAYS + 1;
+    query.count = NGX_HTTP_GATE_USER_PROJECTS;
+
+    return ngx_http_gate_usage_ask(ctx->admin.ledger, &query,
+                                   ngx_http_gate_admin_user_handler, ctx,
+                                   &ctx->usage)
+           == NGX_OK ? NGX_AGAIN : ngx_http_gate_admin_user_end(ctx, NULL);
+}
+
+
+static void
+ngx_http_gate_admin_user_handler(void *data, ngx_int_t rc,
+    const ngx_http_gate_usage_answer_t *usage)
+{
+    ngx_http_gate_admin_ctx_t *ctx = data;
+
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ctx->usage = NULL;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_finalize_request(r, ngx_http_gate_admin_user_end(ctx,
+                                               rc == NGX_OK ? usage : NULL));
+    ngx_http_run_posted_requests(c);
+}
+
+
+static ngx_int_t
+ngx_http_gate_admin_user_end(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_http_gate_usage_answer_t *usage)
+{
+    json_t  *answer;
+
     answer = ctx->answer;
+
+    if (json_object_set_new(answer, "holds",
+                            ngx_http_gate_admin_user_holds(ctx))
+        != 0
+        || (usage
+            && json_object_set_new(answer, "projects",
+                                   ngx_http_gate_admin_usage_rows(usage))
+               != 0))
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     ctx->answer = NULL;
 
     return ngx_http_gate_answer_json(ctx->request, NGX_HTTP_OK, answer);
+}
+
+
+/* on him, or on a certificate that he had; NULL: no memory */
+
+static json_t *
+ngx_http_gate_admin_user_holds(ngx_http_gate_admin_ctx_t *ctx)
+{
+    json_t                 *list;
+    uint64_t                now;
+    ngx_uint_t              i;
+    ngx_http_gate_holds_t  *holds;
+
+    list = json_array();
+    holds = ngx_http_gate_ledger_holds(ctx->admin.ledger);
+
+    (void) ngx_http_gate_holds_refresh(holds, 0);
+
+    now = ngx_http_gate_zone_holds_now(ctx->admin.zone);
+
+    for (i = 0; i < holds->n; i++) {
+
+        if (!gate_held_over(&holds->list[i], now)
+            && ngx_http_gate_admin_user_is_held(ctx, &holds->list[i])
+            && json_array_append_new(list,
+                           ngx_http_gate_admin_hold(&holds->list[i], 0)) != 0)
+        {
+            json_decref(list);
+            return NULL;
+        }
+    }
+
+    return list;
+}
+
+
+static ngx_uint_t
+ngx_http_gate_admin_user_is_held(ngx_http_gate_admin_ctx_t *ctx,
+    const gate_held_t *held)
+{
+    size_t                       i;
+    json_t                      *row;
+    const char                  *fingerprint;
+    ngx_http_gate_admin_user_t  *user;
+
+    user = ctx->state;
+
+    if (held->kind == GATE_HELD_USER) {
+        return held->subject.len == user->name.len
+               && ngx_memcmp(held->subject.data, user->name.data,
+                             user->name.len)
+                  == 0;
+    }
+
+    if (held->kind != GATE_HELD_CERTIFICATE) {
+        return 0;
+    }
+
+    json_array_foreach(json_object_get(ctx->answer, "certificates"), i, row) {
+        fingerprint = json_string_value(json_object_get(row, "fingerprint"));
+
+        if (fingerprint && ngx_strlen(fingerprint) == held->subject.len
+            && ngx_memcmp(fingerprint, held->subject.data, held->subject.len)
+               == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
