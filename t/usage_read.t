@@ -260,6 +260,11 @@ sub write_day {
                         %{ $projects{$project} }, '#total' => "@total",
                         '#largest' => "$largest{$project} x");
         add_month($project, 'users', $date, %{ $projects{$project} });
+
+        my $top = key($project, 'users', $date =~ s/-\d+$//r) . ':top';
+
+        $redis->command('ZINCRBY', $top, (split / /, $projects{$project}{$_})[0],
+                        $_) for keys %{ $projects{$project} };
     }
 
     $redis->command('ZADD', "gate:{$date}/$_->[0]", reverse %{ $_->[1] })

@@ -80,7 +80,12 @@ is(project(1, [ 1, 'alice', 100, 1, 1, 1 ]), '150 100 150', 'again');
 is(project(2, [ 1, 'bob', 60, 1, 0, 1 ]), '210 110 210', 'another is the largest');
 is($redis->command('HGET', 'h1-25', '#largest'), '110 bob', 'who it is');
 is(project(3, [ 3, 'alice', 1, 1, 0, 0 ]), '210 110 210 7 7 7 0 0 0', 'one that may not begin');
-is($redis->command('EXISTS', 'h3-25'), 0, 'does not');
+is($redis->command('EXISTS', 'h3-25', 'h3', 'h3:top'), 0, 'does not');
+is(list('h1:top'), 'bob 110 alice 100', 'the month has its order');
+is_deeply(ask('read', 'h1', 'rows', 0, 1), [ 'bob', '110 2 1', 2, '210 3 2' ],
+          'by which it is read');
+is_deeply(ask('read', 'h1', 'most', 1, 9), [ 'alice', '100 1 1', 2, '210 3 2' ],
+          'the rest of it');
 is(project(4, [ 1, 'alice', 1, 1, 0, 0 ]), '211 110 211', 'but goes on');
 
 # the day

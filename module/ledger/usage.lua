@@ -4,7 +4,8 @@
 --
 -- One hash is one day of one user, by project; or of one project, by user.  Its
 -- name ends with the date, and what is in the name without the day is the same
--- of the month: all that is added to a day is added there, too.
+-- of the month: all that is added to a day is added there, too.  That of a
+-- project has a sorted set ":top" of its rows by bytes, for it may be long.
 -- Its fields, but for the last, have three numbers with blanks between: bytes,
 -- requests, distinct documents.
 --   <name>     of a project, or a user; "#" and a SHA-256 for one that is long

@@ -29,8 +29,13 @@ if begin(tonumber(ARGV[1])) then
                                    tonumber(ARGV[i + 4]),
                                    tonumber(ARGV[i + 5]))
 
-            add(month(key), user, MOST.users, tonumber(ARGV[i + 3]),
-                tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]))
+            local sum, named = add(month(key), user, MOST.users,
+                                   tonumber(ARGV[i + 3]),
+                                   tonumber(ARGV[i + 4]),
+                                   tonumber(ARGV[i + 5]))
+
+            try('ZADD', month(key) .. ':top', text(sum),
+                named == 1 and user or '#others')
 
             if own == 1 and bytes > largest(key) then
                 try('HSET', key, '#largest', text(bytes) .. ' ' .. user)
@@ -41,6 +46,7 @@ if begin(tonumber(ARGV[1])) then
     for i = 2, #KEYS do
         expire(KEYS[i], ends)
         expire(month(KEYS[i]), ends)
+        expire(month(KEYS[i]) .. ':top', ends)
     end
 end
 

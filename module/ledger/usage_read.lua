@@ -132,9 +132,32 @@ local function page(list)
     return told
 end
 
+-- of a hash that has its order beside it
+
+local function ordered()
+    local names = redis.call('ZREVRANGE', key .. ':top', skip,
+                             skip + count - 1)
+    local list = {}
+
+    if #names > 0 then
+        local values = redis.call('HMGET', key, unpack(names))
+
+        for i, name in ipairs(names) do
+            list[2 * i - 1], list[2 * i] = name, values[i] or '0'
+        end
+    end
+
+    return finish(cut(list), redis.call('ZCARD', key .. ':top'),
+                  redis.call('HMGET', key, '#total')[1] or '0')
+end
+
 -- rows are not sorted before it is known how many bytes are enough
 
 local function rows()
+    if redis.call('ZCARD', key .. ':top') > 0 then
+        return ordered()
+    end
+
     local fields, total, size = redis.call('HGETALL', key), '0 0 0', 0
     local bytes, n = {}, 0
 
