@@ -78,12 +78,22 @@ const orders = {
     async choose(o) { await page.selectOption(o.at, o.text); },
     async type(o) { await page.keyboard.type(o.text); },
     async wait(o) { await page.waitForSelector(o.at); },
-    async until(o) { await page.waitForFunction(o.script); },
     async text(o) { return page.innerText(o.at); },
     async count(o) { return page.locator(o.at).count(); },
     async run(o) { return page.evaluate(o.script); },
     async said() { return world.said; },
     async asked() { return [ ...world.asked ]; },
+
+    // not waitForFunction(): a page's policy may forbid it to evaluate texts
+
+    async until(o) {
+        for (const end = Date.now() + 30000; Date.now() < end;) {
+            if (await page.evaluate(o.script)) return;
+            await new Promise(resolve => setTimeout(resolve, 50));
+        }
+
+        throw new Error('it does not come to ' + o.script);
+    },
 
     async press(o) {
         for (let i = 0; i < (o.times || 1); i++) {

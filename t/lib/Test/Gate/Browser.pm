@@ -59,6 +59,7 @@ sub order {
 
     my $answer = $json->decode($line // die "the browser has gone\n");
 
+    utf8::encode($answer->{error}) if defined $answer->{error};
     die "$do: $answer->{error}\n" if defined $answer->{error};
 
     return $answer->{value};
