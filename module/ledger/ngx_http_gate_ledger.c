@@ -831,7 +831,13 @@ ngx_http_gate_ledger_end(ngx_http_gate_asking_t *asking,
 static void
 ngx_http_gate_ledger_given(ngx_http_gate_asking_t *asking)
 {
+    ngx_http_gate_counters_t  *counters;
     ngx_http_gate_question_t  *question;
+
+    counters = ngx_http_gate_zone_counters(asking->ledger->zone);
+
+    (void) ngx_atomic_fetch_add(&counters->settled[GATE_DOCUMENTS],
+                                asking->given);
 
     question = &asking->question;
     question->ngives -= asking->given;

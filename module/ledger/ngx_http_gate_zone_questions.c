@@ -156,7 +156,7 @@ ngx_http_gate_zone_answer(ngx_http_gate_cells_t *cells,
     const ngx_http_gate_answer_t *answer)
 {
     uint64_t        share;
-    ngx_uint_t      i;
+    ngx_uint_t      i, fresh;
     gate_credit_t  *credit;
 
     cell->answered = q->number;
@@ -182,6 +182,13 @@ ngx_http_gate_zone_answer(ngx_http_gate_cells_t *cells,
             ngx_http_gate_zone_count(cells->counters.drawn,
                                      &q->kind->quotas[i],
                                      credit->share - share);
+        }
+
+        /* documents: a bit each */
+
+        for (fresh = answer->fresh[i]; fresh; fresh &= fresh - 1) {
+            ngx_http_gate_zone_count(cells->counters.drawn,
+                                     &q->kind->quotas[i], 1);
         }
 
         ngx_http_gate_zone_learn(cells, q, &q->kind->quotas[i],

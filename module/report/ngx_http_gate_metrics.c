@@ -220,6 +220,10 @@ static const ngx_http_gate_metric_t  ngx_http_gate_metrics[] = {
       "Granted requests that this host gave back to Redis.",
       1, ngx_http_gate_metrics_settled, GATE_REQUESTS },
 
+    { "nginx_gate_settled_documents_total", "counter",
+      "Granted documents that this host gave back to Redis.",
+      1, ngx_http_gate_metrics_settled, GATE_DOCUMENTS },
+
     { "nginx_gate_usage_dropped_total", "counter",
       "Usage that was lost because the zone was full and Redis away.",
       1, ngx_http_gate_metrics_dropped, 0 },
