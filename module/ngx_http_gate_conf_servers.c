@@ -21,13 +21,28 @@ static ngx_uint_t ngx_http_gate_conf_servers_same(const ngx_str_t *one,
 ngx_int_t
 ngx_http_gate_conf_servers(ngx_conf_t *cf)
 {
-    ngx_uint_t                  i, k;
-    ngx_http_conf_addr_t       *addrs;
-    ngx_http_conf_port_t       *ports;
-    ngx_http_core_main_conf_t  *cmcf;
+    ngx_uint_t                   i, k;
+    ngx_http_conf_addr_t        *addrs;
+    ngx_http_conf_port_t        *ports;
+    ngx_http_ssl_srv_conf_t     *sscf;
+    ngx_http_core_srv_conf_t   **servers;
+    ngx_http_core_main_conf_t   *cmcf;
+    ngx_http_gate_main_conf_t   *gmcf;
 
+    gmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_gate_module);
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     ports = cmcf->ports ? cmcf->ports->elts : NULL;
+    servers = cmcf->servers.elts;
+
+    /* tickets are the default server's, whatever the client asks for then */
+
+    for (i = 0; gmcf->used && i < cmcf->servers.nelts; i++) {
+        sscf = ngx_http_gate_conf_servers_ssl(servers[i]);
+
+        if (sscf->ssl.ctx) {
+            ngx_http_gate_chain_tickets(sscf->ssl.ctx);
+        }
+    }
 
     for (i = 0; ports && i < cmcf->ports->nelts; i++) {
         addrs = ports[i].addrs.elts;

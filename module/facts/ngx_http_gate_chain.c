@@ -13,10 +13,24 @@
 #include "ngx_http_gate_chain.h"
 
 
+/* OpenSSL has tickets with words of ours in them, from 1.1.1 */
+#if (OPENSSL_VERSION_NUMBER >= 0x10101000L                                   \
+     && !defined LIBRESSL_VERSION_NUMBER && !defined OPENSSL_IS_BORINGSSL)
+#define NGX_HTTP_GATE_CHAIN_TICKETS  1
+#endif
+
+
 static ngx_int_t ngx_http_gate_chain_keep(ngx_pool_t *pool,
     STACK_OF(X509) *certs, ngx_http_gate_chain_t *chain, const char **error);
 static void ngx_http_gate_chain_cleanup(void *data);
 static void ngx_http_gate_chain_times(ngx_http_gate_chain_t *chain);
+#if (NGX_HTTP_GATE_CHAIN_TICKETS)
+static int ngx_http_gate_chain_give(SSL *ssl, void *data);
+static SSL_TICKET_RETURN ngx_http_gate_chain_take(SSL *ssl,
+    SSL_SESSION *session, const u_char *name, size_t len,
+    SSL_TICKET_STATUS status, void *data);
+static ngx_uint_t ngx_http_gate_chain_foreign(SSL *ssl);
+#endif
 
 
 ngx_int_t
@@ -170,3 +184,106 @@ ngx_http_gate_chain_times(ngx_http_gate_chain_t *chain)
         chain->end = ngx_min(chain->end, end);
     }
 }
+
+
+void
+ngx_http_gate_chain_tickets(SSL_CTX *ctx)
+{
+#if (NGX_HTTP_GATE_CHAIN_TICKETS)
+    (void) SSL_CTX_set_session_ticket_cb(ctx, ngx_http_gate_chain_give,
+                                         ngx_http_gate_chain_take, NULL);
+#endif
+}
+
+
+#if (NGX_HTTP_GATE_CHAIN_TICKETS)
+
+/* a ticket is made: 0 would end the connection */
+
+static int
+ngx_http_gate_chain_give(SSL *ssl, void *data)
+{
+    SSL_SESSION  *session;
+
+    (void) data;
+
+    session = SSL_get_session(ssl);
+
+    if (session && ngx_http_gate_chain_foreign(ssl)) {
+        (void) SSL_SESSION_set1_ticket_appdata(session, "foreign",
+                                               sizeof("foreign") - 1);
+    }
+
+    return 1;
+}
+
+
+/* a ticket is shown; "session" is there if it is one of ours */
+
+static SSL_TICKET_RETURN
+ngx_http_gate_chain_take(SSL *ssl, SSL_SESSION *session, const u_char *name,
+    size_t len, SSL_TICKET_STATUS status, void *data)
+{
+    void    *foreign;
+    size_t   size;
+
+    (void) ssl;
+    (void) name;
+    (void) len;
+    (void) data;
+
+    if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) {
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    }
+
+    if (SSL_SESSION_get0_ticket_appdata(session, &foreign, &size) == 1
+        && size)
+    {
+        return SSL_TICKET_RETURN_IGNORE_RENEW;
+    }
+
+    return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE
+                                        : SSL_TICKET_RETURN_USE_RENEW;
+}
+
+
+/* is there a CA in the chain that the server does not have? */
+
+static ngx_uint_t
+ngx_http_gate_chain_foreign(SSL *ssl)
+{
+    int              i;
+    X509_STORE      *store;
+    ngx_uint_t       foreign;
+    X509_OBJECT     *object;
+    STACK_OF(X509)  *certs;
+
+    certs = SSL_get0_verified_chain(ssl);
+    store = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl));
+
+    if (certs == NULL || store == NULL) {
+        return 0;
+    }
+
+    foreign = 0;
+
+    for (i = 1; i < sk_X509_num(certs) && !foreign; i++) {
+        object = X509_OBJECT_new();
+
+        foreign = object == NULL
+                  || X509_OBJECT_set1_X509(object, sk_X509_value(certs, i))
+                     != 1
+                  || X509_OBJECT_retrieve_match(
+                                          X509_STORE_get0_objects(store),
+                                          object)
+                     == NULL;
+
+        X509_OBJECT_free(object);
+    }
+
+    ERR_clear_error();
+
+    return foreign;
+}
+
+#endif

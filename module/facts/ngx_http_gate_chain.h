@@ -47,4 +47,12 @@ ngx_int_t ngx_http_gate_chain_verify(ngx_pool_t *pool, X509_STORE *store,
     STACK_OF(X509) *others, ngx_http_gate_chain_t *chain, const char **error);
 
 
+/*
+ * Has clients of "ctx" whose chain it cannot build without what they send make
+ * a whole handshake each time, in which they send it, instead of resuming a
+ * session by a ticket, in which they do not.  At configuration.
+ */
+void ngx_http_gate_chain_tickets(SSL_CTX *ctx);
+
+
 #endif /* NGX_HTTP_GATE_CHAIN_H_INCLUDED */
