@@ -412,25 +412,18 @@ static ngx_int_t
 ngx_http_gate_link_format(ngx_http_gate_link_buffer_t *buffer,
     ngx_uint_t argc, const ngx_str_t *argv, ngx_log_t *log)
 {
-    int          len;
-    char        *command;
-    size_t       lens[NGX_HTTP_GATE_LINK_ARGS], size;
-    u_char      *data;
+    size_t       len, size;
+    u_char      *data, *p;
     ngx_uint_t   i;
-    const char  *args[NGX_HTTP_GATE_LINK_ARGS];
 
     if (argc > NGX_HTTP_GATE_LINK_ARGS) {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < argc; i++) {
-        args[i] = (const char *) argv[i].data;
-        lens[i] = argv[i].len;
-    }
+    len = sizeof("*" CRLF) + NGX_INT_T_LEN;
 
-    len = redisFormatCommandArgv(&command, (int) argc, args, lens);
-    if (len < 0) {
-        return NGX_ERROR;
+    for (i = 0; i < argc; i++) {
+        len += sizeof("$" CRLF CRLF) + NGX_SIZE_T_LEN + argv[i].len;
     }
 
     if (buffer->pos) {
@@ -445,7 +438,6 @@ ngx_http_gate_link_format(ngx_http_gate_link_buffer_t *buffer,
 
         data = ngx_alloc(size, log);
         if (data == NULL) {
-            redisFreeCommand(command);
             return NGX_ERROR;
         }
 
@@ -458,10 +450,22 @@ ngx_http_gate_link_format(ngx_http_gate_link_buffer_t *buffer,
         buffer->size = size;
     }
 
-    ngx_memcpy(buffer->data + buffer->len, command, len);
-    buffer->len += len;
+    /* hiredis' formatter took four times what all else of a question does */
 
-    redisFreeCommand(command);
+    p = ngx_sprintf(buffer->data + buffer->len, "*%ui" CRLF, argc);
+
+    for (i = 0; i < argc; i++) {
+        p = ngx_sprintf(p, "$%uz" CRLF, argv[i].len);
+
+        if (argv[i].len) {
+            p = ngx_cpymem(p, argv[i].data, argv[i].len);
+        }
+
+        *p++ = CR;
+        *p++ = LF;
+    }
+
+    buffer->len = p - buffer->data;
 
     return NGX_OK;
 }
