@@ -219,6 +219,15 @@ sub new {
 }
 
 sub redis { return $_[0]{redis} }
+
+# HAProxy knows no countries.
+
+sub can_do {
+    my ($self, $name, $case) = @_;
+
+    return $name ne 'HAProxy' || !$cases{$case}{from};
+}
+
 sub certificates { return map { "$_[0]{t}{dir}/user$_.pem" } 0 .. $users - 1 }
 
 sub compile {
@@ -277,7 +286,7 @@ END
                       modules => [], level => 'warn');
 }
 
-# Starts one; workers => 2, zone => '1g', http => what is added to that block,
+# Starts one; workers => 2, zone => '1024m', http => what is added to that block,
 # and what Test::Gate::Nginx takes.
 
 sub front {
