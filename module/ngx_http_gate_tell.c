@@ -25,7 +25,7 @@ static void ngx_http_gate_tell_quotas(ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_event_t *event, ngx_http_gate_event_quota_t *quotas);
 static void ngx_http_gate_tell_redis(void *data, ngx_uint_t up,
     const char *why);
-static void ngx_http_gate_tell_geo(void *data, const ngx_str_t *file,
+static void ngx_http_gate_tell_file(void *data, const ngx_str_t *file,
     ngx_uint_t used, const ngx_str_t *words);
 static ngx_str_t ngx_http_gate_tell_word(const char *word);
 
@@ -33,10 +33,20 @@ static ngx_str_t ngx_http_gate_tell_word(const char *word);
 ngx_int_t
 ngx_http_gate_tell_start(ngx_http_gate_main_conf_t *gmcf, ngx_cycle_t *cycle)
 {
+    ngx_uint_t               i;
+    ngx_http_gate_watch_t  **watches;
+
     ngx_http_gate_ledger_watch(gmcf->ledger, ngx_http_gate_tell_redis, gmcf);
 
+    watches = gmcf->watches.elts;
+
+    for (i = 0; i < gmcf->watches.nelts; i++) {
+        watches[i]->news = ngx_http_gate_tell_file;
+        watches[i]->news_data = gmcf;
+    }
+
     if (gmcf->geo) {
-        ngx_http_gate_geo_news(gmcf->geo, ngx_http_gate_tell_geo, gmcf);
+        ngx_http_gate_geo_news(gmcf->geo, ngx_http_gate_tell_file, gmcf);
     }
 
     return ngx_http_gate_audit_start(gmcf->audit, cycle, gmcf->zone,
@@ -330,7 +340,7 @@ ngx_http_gate_tell_redis(void *data, ngx_uint_t up, const char *why)
 
 
 static void
-ngx_http_gate_tell_geo(void *data, const ngx_str_t *file, ngx_uint_t used,
+ngx_http_gate_tell_file(void *data, const ngx_str_t *file, ngx_uint_t used,
     const ngx_str_t *words)
 {
     ngx_http_gate_main_conf_t *gmcf = data;

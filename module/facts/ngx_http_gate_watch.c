@@ -20,6 +20,8 @@ static ngx_int_t ngx_http_gate_watch_threads(ngx_conf_t *cf,
 static void ngx_http_gate_watch_timer_handler(ngx_event_t *ev);
 static void ngx_http_gate_watch_done_handler(ngx_event_t *ev);
 static void ngx_http_gate_watch_use(ngx_http_gate_watch_t *watch);
+static void ngx_http_gate_watch_tell(ngx_http_gate_watch_t *watch,
+    ngx_uint_t used, u_char *words, size_t len);
 static void ngx_http_gate_watch_refuse(ngx_http_gate_watch_t *watch);
 static u_char *ngx_http_gate_watch_words(ngx_http_gate_watch_look_t *look,
     u_char *p, u_char *last);
@@ -273,6 +275,23 @@ ngx_http_gate_watch_use(ngx_http_gate_watch_t *watch)
         ngx_log_error(NGX_LOG_NOTICE, watch->event.log, 0,
                       "gate: %s \"%V\" was reloaded", watch->kind->what,
                       &watch->file);
+
+        ngx_http_gate_watch_tell(watch, 1, NULL, 0);
+    }
+}
+
+
+static void
+ngx_http_gate_watch_tell(ngx_http_gate_watch_t *watch, ngx_uint_t used,
+    u_char *words, size_t len)
+{
+    ngx_str_t  text;
+
+    text.data = words;
+    text.len = len;
+
+    if (watch->news && ngx_worker == 0) {
+        watch->news(watch->news_data, &watch->file, used, &text);
     }
 }
 
@@ -300,6 +319,8 @@ ngx_http_gate_watch_refuse(ngx_http_gate_watch_t *watch)
         ngx_log_error(NGX_LOG_ERR, watch->event.log, look->err,
                       "gate: %*s, the one in use stays",
                       (size_t) (p - words), words);
+
+        ngx_http_gate_watch_tell(watch, 0, words, p - words);
     }
 }
 

@@ -42,6 +42,14 @@ typedef struct {
 } ngx_http_gate_watch_kind_t;
 
 
+/*
+ * A new file is in use; or is not, for what words say.  Called in one worker of
+ * the host.
+ */
+typedef void (*ngx_http_gate_watch_news_pt)(void *data, const ngx_str_t *file,
+    ngx_uint_t used, const ngx_str_t *words);
+
+
 /* a state of a file; padded with zeros, for ngx_memcmp() */
 
 typedef struct {
@@ -80,6 +88,8 @@ struct ngx_http_gate_watch_s {
     time_t                      read;       /* when it was */
     ngx_event_t                 event;
     ngx_err_t                   trouble;    /* of ours, logged */
+    ngx_http_gate_watch_news_pt  news;      /* NULL: nobody asks */
+    void                       *news_data;
     ngx_http_gate_watch_look_t  look;
 #if (NGX_THREADS)
     ngx_thread_pool_t          *threads;

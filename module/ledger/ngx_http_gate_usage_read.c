@@ -15,8 +15,8 @@
 #define NGX_HTTP_GATE_USAGE_MOST    20000
 #define NGX_HTTP_GATE_USAGE_LEAST   100
 
-/* rows of an answer: a page, and those that tell of the whole */
-#define NGX_HTTP_GATE_USAGE_ROWS_MAX  (NGX_HTTP_GATE_USAGE_PAGE + 2)
+/* rows of an answer: what is told without choosing, and of the whole */
+#define NGX_HTTP_GATE_USAGE_ROWS_MAX  (2500 + 2)
 
 /* days of a month */
 #define NGX_HTTP_GATE_USAGE_MONTH_MAX  31

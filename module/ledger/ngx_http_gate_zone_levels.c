@@ -8,10 +8,6 @@
 #include "ngx_http_gate_zone_inner.h"
 
 
-static uint64_t ngx_http_gate_zone_used(const gate_credit_t *credit,
-    gate_unit_e unit);
-
-
 void
 ngx_http_gate_zone_levels(ngx_http_gate_zone_t *zone)
 {
@@ -41,8 +37,8 @@ ngx_http_gate_zone_level(ngx_http_gate_cell_t *cell,
             continue;
         }
 
-        used = ngx_http_gate_zone_used(credit,
-                                       account->kind->quotas[i].unit);
+        used = account->kind->quotas[i].unit == GATE_DOCUMENTS
+               ? credit->seen : gate_lease_used(credit);
 
         level = facts[i].credit == GATE_CREDIT_REFUSED || used >= limit
                 ? 100 : used >= limit - limit / 5 ? 80 : 0;
@@ -58,18 +54,4 @@ ngx_http_gate_zone_level(ngx_http_gate_cell_t *cell,
         account->used[i] = used;
         *told = level;
     }
-}
-
-
-/* granted to others, and spent or held here */
-
-static uint64_t
-ngx_http_gate_zone_used(const gate_credit_t *credit, gate_unit_e unit)
-{
-    if (unit == GATE_DOCUMENTS) {
-        return credit->seen;
-    }
-
-    return ngx_max(credit->seen, credit->share) - credit->share
-           + credit->spent;
 }

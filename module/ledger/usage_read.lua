@@ -4,7 +4,8 @@
 -- KEYS      a hash as usage.lua has it, or a sorted set as usage_top.lua; then
 --           hashes of which only the totals are wanted
 -- ARGV      "rows" of a hash, how many to skip, how many to tell at most; or
---           "most" of a hash, 0, and the same, in no order; or "top" of a
+--           "most" of a hash, 0, and the same, in no order, or all of it if
+--           that are not many; or "top" of a
 --           sorted set; or "some" of either, how many names, and the names
 -- RETURNS   for each row 2: name, and as it is written, "bytes requests
 --           documents" or bytes; then how many rows there are, and the total of
@@ -14,6 +15,10 @@
 -- A page ends early when it has as many bytes as MOST.
 
 local MOST = 256 * 1024
+
+-- rows that may be more than are asked for
+
+local ALL = 2500
 
 local key, what = KEYS[1], ARGV[1]
 local skip, count = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -151,15 +156,16 @@ local function ordered()
                   redis.call('HMGET', key, '#total')[1] or '0')
 end
 
--- rows are not sorted before it is known how many bytes are enough
+-- Rows are told as they lie there if they need not be chosen: to choose costs
+-- more than to tell.  They are not sorted before it is known how many bytes are
+-- enough.
 
 local function rows()
     if redis.call('ZCARD', key .. ':top') > 0 then
         return ordered()
     end
 
-    local fields, total, size = redis.call('HGETALL', key), '0 0 0', 0
-    local bytes, n = {}, 0
+    local fields, total, size, n = redis.call('HGETALL', key), '0 0 0', 0, 0
 
     for i = 1, #fields, 2 do
         size = size + #fields[i] + #fields[i + 1]
@@ -168,13 +174,22 @@ local function rows()
             total = fields[i + 1]
 
         elseif fields[i] ~= '#largest' then
-            bytes[i] = tonumber(fields[i + 1]:match('^%d+') or 0)
             n = n + 1
         end
     end
 
-    if skip == 0 and n <= count and size <= MOST then
+    if skip == 0 and size <= MOST
+       and (n <= count or (what == 'most' and n <= ALL))
+    then
         return finish(fields, n, total)
+    end
+
+    local bytes = {}
+
+    for i = 1, #fields, 2 do
+        if fields[i] ~= '#total' and fields[i] ~= '#largest' then
+            bytes[i] = tonumber(fields[i + 1]:match('^%d+') or 0)
+        end
     end
 
     local list = above(fields, bytes, nth(bytes, skip + count))

@@ -221,11 +221,7 @@ gate_lease_standing(const gate_credit_t *credit, const gate_window_t *window,
         return;
     }
 
-    standing->used = credit->spent;
-
-    if (credit->seen > credit->share) {
-        standing->used += credit->seen - credit->share;
-    }
+    standing->used = gate_lease_used(credit);
 
     gate_window_slot(window, credit->slot, &slot);
 
@@ -235,6 +231,14 @@ gate_lease_standing(const gate_credit_t *credit, const gate_window_t *window,
     standing->reset = (uint64_t) (slot.end - clock < least ? least
                                   : slot.end - clock > most ? most
                                   : slot.end - clock);
+}
+
+
+uint64_t
+gate_lease_used(const gate_credit_t *credit)
+{
+    return credit->spent + (credit->seen > credit->share
+                            ? credit->seen - credit->share : 0);
 }
 
 

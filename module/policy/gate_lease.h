@@ -165,6 +165,9 @@ void gate_lease_standing(const gate_credit_t *credit,
     const gate_window_t *window, uint64_t now, int64_t clock,
     gate_standing_t *standing);
 
+/* Units used by all, as far as this host knows: what is held counts. */
+uint64_t gate_lease_used(const gate_credit_t *credit);
+
 /* Is there anything the ledger should be told once this is quiet? */
 int gate_lease_untold(const gate_credit_t *credit);
 

@@ -31,6 +31,8 @@ static ngx_int_t ngx_http_gate_admin_change(ngx_http_gate_admin_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_admin_run(ngx_http_gate_admin_ctx_t *ctx);
 static void ngx_http_gate_admin_read_handler(void *data, ngx_int_t rc,
     const ngx_str_t *cells, ngx_uint_t n);
+static void ngx_http_gate_admin_usage_handler(void *data, ngx_int_t rc,
+    const ngx_http_gate_usage_answer_t *usage);
 static ngx_int_t ngx_http_gate_admin_unheard(ngx_http_gate_admin_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_admin_refuse(ngx_http_gate_admin_ctx_t *ctx,
     ngx_uint_t status, const char *detail);
@@ -253,6 +255,74 @@ ngx_http_gate_admin_read_handler(void *data, ngx_int_t rc,
     }
 
     ngx_http_run_posted_requests(c);
+}
+
+
+ngx_int_t
+ngx_http_gate_admin_usage_ask(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_http_gate_usage_query_t *query,
+    ngx_http_gate_admin_used_pt used)
+{
+    ngx_int_t  rc;
+
+    ctx->used = used;
+
+    rc = ngx_http_gate_usage_ask(ctx->admin.ledger, query,
+                                 ngx_http_gate_admin_usage_handler, ctx,
+                                 &ctx->usage);
+
+    return rc == NGX_OK ? NGX_AGAIN : rc;
+}
+
+
+static void
+ngx_http_gate_admin_usage_handler(void *data, ngx_int_t rc,
+    const ngx_http_gate_usage_answer_t *usage)
+{
+    ngx_http_gate_admin_ctx_t *ctx = data;
+
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ctx->usage = NULL;
+
+    ngx_http_set_log_request(c->log, r);
+
+    rc = ctx->used(ctx, rc == NGX_OK ? usage : NULL);
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_finalize_request(r, rc);
+    }
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+ngx_int_t
+ngx_http_gate_admin_policies(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_uint_t *policy, ngx_uint_t *kind,
+    ngx_http_gate_admin_policy_pt handler)
+{
+    ngx_int_t                      rc;
+    ngx_http_gate_admin_policy_t  *policies;
+
+    policies = ctx->admin.policies->elts;
+
+    while (*policy < ctx->admin.policies->nelts) {
+        rc = handler(ctx, &policies[*policy]);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+        (*policy)++;
+        *kind = 0;
+    }
+
+    return NGX_OK;
 }
 
 

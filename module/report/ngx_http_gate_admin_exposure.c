@@ -38,8 +38,6 @@ typedef struct {
 
 static ngx_int_t ngx_http_gate_admin_exposure_query(
     ngx_http_gate_admin_ctx_t *ctx, ngx_http_gate_usage_query_t *query);
-static void ngx_http_gate_admin_exposure_handler(void *data, ngx_int_t rc,
-    const ngx_http_gate_usage_answer_t *answer);
 static ngx_int_t ngx_http_gate_admin_exposure_rows(
     ngx_http_gate_admin_ctx_t *ctx,
     const ngx_http_gate_usage_answer_t *answer);
@@ -78,14 +76,13 @@ ngx_http_gate_admin_exposure(ngx_http_gate_admin_ctx_t *ctx)
     ctx->state = query.of == NGX_HTTP_GATE_USAGE_OF_USERS ? exposure : NULL;
 
     if (rc == NGX_OK) {
-        rc = ngx_http_gate_usage_ask(ctx->admin.ledger, &query,
-                                     ngx_http_gate_admin_exposure_handler, ctx,
-                                     &ctx->usage);
+        rc = ngx_http_gate_admin_usage_ask(ctx, &query,
+                                           ngx_http_gate_admin_exposure_rows);
     }
 
     switch (rc) {
 
-    case NGX_OK:
+    case NGX_AGAIN:
         return NGX_AGAIN;
 
     case NGX_BUSY:
@@ -141,33 +138,6 @@ ngx_http_gate_admin_exposure_query(ngx_http_gate_admin_ctx_t *ctx,
 }
 
 
-static void
-ngx_http_gate_admin_exposure_handler(void *data, ngx_int_t rc,
-    const ngx_http_gate_usage_answer_t *answer)
-{
-    ngx_http_gate_admin_ctx_t *ctx = data;
-
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-    c = r->connection;
-
-    ctx->usage = NULL;
-
-    ngx_http_set_log_request(c->log, r);
-
-    rc = rc == NGX_OK ? ngx_http_gate_admin_exposure_rows(ctx, answer)
-                      : ngx_http_gate_admin_away(ctx);
-
-    if (rc != NGX_AGAIN) {
-        ngx_http_finalize_request(r, rc);
-    }
-
-    ngx_http_run_posted_requests(c);
-}
-
-
 static ngx_int_t
 ngx_http_gate_admin_exposure_rows(ngx_http_gate_admin_ctx_t *ctx,
     const ngx_http_gate_usage_answer_t *answer)
@@ -177,6 +147,10 @@ ngx_http_gate_admin_exposure_rows(ngx_http_gate_admin_ctx_t *ctx,
     ngx_http_gate_admin_exposure_t  *exposure;
 
     exposure = ctx->state;
+
+    if (answer == NULL) {
+        return ngx_http_gate_admin_away(ctx);
+    }
 
     ctx->answer = json_pack("{s:[], s:I, s:b}", "rows",
                             "names", (json_int_t) answer->names,
@@ -233,29 +207,22 @@ ngx_http_gate_admin_exposure_next(ngx_http_gate_admin_ctx_t *ctx)
 {
     json_t                          *answer;
     ngx_int_t                        rc;
-    ngx_http_gate_admin_policy_t    *policies;
     ngx_http_gate_admin_exposure_t  *exposure;
 
     exposure = ctx->state;
-    policies = ctx->admin.policies->elts;
 
     while (exposure && exposure->row < json_array_size(exposure->rows)) {
 
-        if (exposure->policy == ctx->admin.policies->nelts) {
-            exposure->policy = 0;
-            exposure->row++;
-            continue;
-        }
-
-        rc = ngx_http_gate_admin_exposure_policy(ctx,
-                                               &policies[exposure->policy]);
+        rc = ngx_http_gate_admin_policies(ctx, &exposure->policy,
+                                          &exposure->kind,
+                                          ngx_http_gate_admin_exposure_policy);
 
         if (rc != NGX_OK) {
             return rc;
         }
 
-        exposure->policy++;
-        exposure->kind = 0;
+        exposure->policy = 0;
+        exposure->row++;
     }
 
     answer = ctx->answer;

@@ -57,6 +57,10 @@ typedef ngx_int_t (*ngx_http_gate_admin_heard_pt)(
     ngx_http_gate_admin_ctx_t *ctx, const ngx_str_t *cells, ngx_uint_t n);
 
 
+/* The same, when usage was told; NULL: Redis did not answer. */
+typedef ngx_int_t (*ngx_http_gate_admin_used_pt)(
+    ngx_http_gate_admin_ctx_t *ctx, const ngx_http_gate_usage_answer_t *usage);
+
 /* The same, when a change is done: NGX_OK, or what the ledger said. */
 typedef ngx_int_t (*ngx_http_gate_admin_done_pt)(
     ngx_http_gate_admin_ctx_t *ctx, ngx_int_t rc);
@@ -80,6 +84,7 @@ struct ngx_http_gate_admin_ctx_s {
 
     ngx_http_gate_reading_t      *reading;  /* NULL: nothing is asked */
     ngx_http_gate_usage_asking_t *usage;    /* the same */
+    ngx_http_gate_admin_used_pt   used;
     ngx_http_gate_admin_heard_pt  heard;
     ngx_http_gate_admin_pt        missed;   /* if Redis does not answer; NULL:
                                                that is told */
@@ -96,6 +101,26 @@ struct ngx_http_gate_admin_ctx_s {
 ngx_int_t ngx_http_gate_admin_ask(ngx_http_gate_admin_ctx_t *ctx,
     ngx_http_gate_script_e script, ngx_uint_t nkeys, const ngx_str_t *argv,
     ngx_uint_t argc, ngx_http_gate_admin_heard_pt heard);
+
+/*
+ * Asks for usage.  NGX_AGAIN: used() will be called.  NGX_BUSY, NGX_DECLINED,
+ * NGX_ERROR: as ngx_http_gate_usage_ask(), nothing was answered.
+ */
+ngx_int_t ngx_http_gate_admin_usage_ask(ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_http_gate_usage_query_t *query,
+    ngx_http_gate_admin_used_pt used);
+
+/*
+ * Calls a handler for each policy from *policy on, until it returns something
+ * else than NGX_OK, which is returned; *kind is 0 at the begin of each.
+ */
+typedef ngx_int_t (*ngx_http_gate_admin_policy_pt)(
+    ngx_http_gate_admin_ctx_t *ctx,
+    const ngx_http_gate_admin_policy_t *policy);
+
+ngx_int_t ngx_http_gate_admin_policies(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_uint_t *policy, ngx_uint_t *kind,
+    ngx_http_gate_admin_policy_pt handler);
 
 /*
  * Makes a change: rc is what the ledger returned, which was given

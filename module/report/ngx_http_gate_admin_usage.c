@@ -12,7 +12,8 @@ static ngx_int_t ngx_http_gate_admin_usage_of(ngx_http_gate_admin_ctx_t *ctx,
     ngx_http_gate_usage_query_t *query);
 static ngx_int_t ngx_http_gate_admin_usage_day(ngx_http_gate_admin_ctx_t *ctx,
     const char *name, uint32_t other, uint32_t *day);
-static void ngx_http_gate_admin_usage_handler(void *data, ngx_int_t rc,
+static ngx_int_t ngx_http_gate_admin_usage_told(
+    ngx_http_gate_admin_ctx_t *ctx,
     const ngx_http_gate_usage_answer_t *answer);
 static json_t *ngx_http_gate_admin_usage_days(
     const ngx_http_gate_usage_answer_t *answer);
@@ -30,14 +31,13 @@ ngx_http_gate_admin_usage(ngx_http_gate_admin_ctx_t *ctx)
     rc = ngx_http_gate_admin_usage_query(ctx, &query);
 
     if (rc == NGX_OK) {
-        rc = ngx_http_gate_usage_ask(ctx->admin.ledger, &query,
-                                     ngx_http_gate_admin_usage_handler, ctx,
-                                     &ctx->usage);
+        rc = ngx_http_gate_admin_usage_ask(ctx, &query,
+                                           ngx_http_gate_admin_usage_told);
     }
 
     switch (rc) {
 
-    case NGX_OK:
+    case NGX_AGAIN:
         return NGX_AGAIN;
 
     case NGX_BUSY:
@@ -152,37 +152,20 @@ ngx_http_gate_admin_usage_day(ngx_http_gate_admin_ctx_t *ctx,
 }
 
 
-static void
-ngx_http_gate_admin_usage_handler(void *data, ngx_int_t rc,
+static ngx_int_t
+ngx_http_gate_admin_usage_told(ngx_http_gate_admin_ctx_t *ctx,
     const ngx_http_gate_usage_answer_t *answer)
 {
-    ngx_http_gate_admin_ctx_t *ctx = data;
+    if (answer == NULL) {
+        return ngx_http_gate_admin_away(ctx);
+    }
 
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-    c = r->connection;
-
-    ctx->usage = NULL;
-
-    ngx_http_set_log_request(c->log, r);
-
-    if (rc != NGX_OK) {
-        rc = ngx_http_gate_answer_problem(r, NGX_HTTP_SERVICE_UNAVAILABLE,
-                                          "Redis did not answer.");
-
-    } else {
-        rc = ngx_http_gate_answer_json(r, NGX_HTTP_OK,
+    return ngx_http_gate_answer_json(ctx->request, NGX_HTTP_OK,
                 json_pack("{s:o, s:o, s:I, s:b}",
                           "rows", ngx_http_gate_admin_usage_rows(answer),
                           "days", ngx_http_gate_admin_usage_days(answer),
                           "names", (json_int_t) answer->names,
                           "exact", (int) answer->exact));
-    }
-
-    ngx_http_finalize_request(r, rc);
-    ngx_http_run_posted_requests(c);
 }
 
 

@@ -50,8 +50,6 @@ static ngx_int_t ngx_http_gate_admin_user_countries(
 static json_t *ngx_http_gate_admin_user_country(const ngx_str_t *cells);
 static ngx_int_t ngx_http_gate_admin_user_projects(
     ngx_http_gate_admin_ctx_t *ctx);
-static void ngx_http_gate_admin_user_handler(void *data, ngx_int_t rc,
-    const ngx_http_gate_usage_answer_t *usage);
 static ngx_int_t ngx_http_gate_admin_user_end(ngx_http_gate_admin_ctx_t *ctx,
     const ngx_http_gate_usage_answer_t *usage);
 static json_t *ngx_http_gate_admin_user_holds(ngx_http_gate_admin_ctx_t *ctx);
@@ -103,23 +101,16 @@ ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx)
 static ngx_int_t
 ngx_http_gate_admin_user_next(ngx_http_gate_admin_ctx_t *ctx)
 {
-    ngx_int_t                      rc;
-    ngx_http_gate_admin_user_t    *user;
-    ngx_http_gate_admin_policy_t  *policies;
+    ngx_int_t                    rc;
+    ngx_http_gate_admin_user_t  *user;
 
     user = ctx->state;
-    policies = ctx->admin.policies->elts;
 
-    while (user->policy < ctx->admin.policies->nelts) {
+    rc = ngx_http_gate_admin_policies(ctx, &user->policy, &user->kind,
+                                      ngx_http_gate_admin_user_policy);
 
-        rc = ngx_http_gate_admin_user_policy(ctx, &policies[user->policy]);
-
-        if (rc != NGX_OK) {
-            return rc;
-        }
-
-        user->policy++;
-        user->kind = 0;
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     return ngx_http_gate_admin_seen(ctx, &user->name,
@@ -145,32 +136,9 @@ ngx_http_gate_admin_user_projects(ngx_http_gate_admin_ctx_t *ctx)
     query.from = query.to - NGX_HTTP_GATE_USER_DAYS + 1;
     query.count = NGX_HTTP_GATE_USER_PROJECTS;
 
-    return ngx_http_gate_usage_ask(ctx->admin.ledger, &query,
-                                   ngx_http_gate_admin_user_handler, ctx,
-                                   &ctx->usage)
-           == NGX_OK ? NGX_AGAIN : ngx_http_gate_admin_user_end(ctx, NULL);
-}
-
-
-static void
-ngx_http_gate_admin_user_handler(void *data, ngx_int_t rc,
-    const ngx_http_gate_usage_answer_t *usage)
-{
-    ngx_http_gate_admin_ctx_t *ctx = data;
-
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-    c = r->connection;
-
-    ctx->usage = NULL;
-
-    ngx_http_set_log_request(c->log, r);
-
-    ngx_http_finalize_request(r, ngx_http_gate_admin_user_end(ctx,
-                                               rc == NGX_OK ? usage : NULL));
-    ngx_http_run_posted_requests(c);
+    return ngx_http_gate_admin_usage_ask(ctx, &query,
+                                         ngx_http_gate_admin_user_end)
+           == NGX_AGAIN ? NGX_AGAIN : ngx_http_gate_admin_user_end(ctx, NULL);
 }
 
 
