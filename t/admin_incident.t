@@ -214,6 +214,24 @@ for my $name (@names) {
        'found by his name: ' . length $name);
 }
 
+# an answer that is larger than what a socket takes at once
+
+$redis->command('EVAL', <<'END', 1, 'gate:events', $now, 'd' x 700);
+    for i = 1, 12000 do
+        redis.call('XADD', KEYS[1], '*', 'event', '{"@timestamp":"' .. ARGV[1]
+            .. '","event.action":"download","event.kind":"event",'
+            .. '"user.name":"large","gate.document":"/' .. ARGV[2] .. i
+            .. '","http.response.body.bytes":1}')
+    end
+    return 1
+END
+
+my $large = get('incident?user=large');
+
+cmp_ok(length $large->{body}, '>', 8_000_000, 'a large answer');
+is((eval { decode_json($large->{body}) } // {})->{totals}{bytes}, 12_000,
+   'is whole');
+
 # a stream that somebody spoilt
 
 $redis->command('XADD', 'gate:events', '*', 'event', $_)

@@ -148,7 +148,11 @@ ngx_http_gate_answer_text(ngx_http_request_t *r, ngx_uint_t status,
     out.buf = b;
     out.next = NULL;
 
-    return ngx_http_output_filter(r, &out);
+    rc = ngx_http_output_filter(r, &out);
+
+    /* what does not fit nginx sends later: nobody has to be waited for */
+
+    return rc == NGX_AGAIN ? NGX_OK : rc;
 }
 
 
