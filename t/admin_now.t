@@ -102,8 +102,13 @@ $client->close;
 ok(wait_for(12), 'which it is');
 
 my $left = sums()->{bytes} - 7002;
+my $sent;
 
-cmp_ok($left, '<', $size, 'what did not leave does not count');
+ok($t->wait_for(sub {
+    ($sent) = $t->read_file('access.log') =~ m{ (\d+) /large$}m;
+}), 'it is in the access log');
+cmp_ok($sent, '<', $size, 'not all of it was sent');
+cmp_ok($left, '<=', $sent, 'what did not leave does not count');
 
 # two minutes later: what was before stays in its place
 
