@@ -56,6 +56,25 @@ is_deeply(counted(11),
           { p1 => 2, p5 => 1, p6 => 0, p7 => 0, '' => 8 },
           'who has a place keeps it');
 
+# as many as there may be, and more: several hundred kilobytes
+
+my $port = $t->port;
+
+$t->nginx(conf(1 .. 300) =~ s/gate_zone 64k/gate_zone 16m/r, port => $port);
+
+my $r = $t->get('/metrics', port => $port);
+my %lines;
+
+$lines{$_}++ for $r->{body} =~ /^nginx_gate_requests_total\{policy="(\w*)"/mg;
+
+ok($r->{whole}, 'an answer of many policies is whole');
+cmp_ok(length $r->{body}, '>', 400_000, 'and large');
+is(scalar keys %lines, 256, '255 policies, and all others');
+is(scalar(grep { $_ != $lines{p1} } values %lines), 0, 'each in as many lines');
+is(system("promtool check metrics < "
+          . $t->write_file('scrape', $r->{body}) . ' > /dev/null'), 0,
+   'promtool takes it');
+
 $t->done;
 
 # passed requests, or bytes, by policy, once they come to that sum
