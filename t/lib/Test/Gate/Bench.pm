@@ -52,9 +52,7 @@ my %cases = (
                            bare => { uri => '/refused/' } },
     'new handshake'   => { uri => '/1k', close => 1 },
     'one account'     => { uri => '/one/1k' },
-    '50 accounts'        => { uri => '/many/1k', users => 50 },
-    '10,000 accounts'    => { uri => '/many/1k', users => 10_000 },
-    '1,000,000 accounts' => { uri => '/many/1k', users => 1_000_000 },
+    'many accounts'   => { uri => '/many/1k', users => 50 },
 );
 
 # What a front is made of: the modules it loads; what stands in "http"; and
@@ -93,7 +91,7 @@ my %nginx = (
         lease          64k idle=1h;
         quota          bytes=1000000g per=day %%NOON%%;
         quota          requests=100000m per=1h;
-        quota          documents=100m per=day %%NOON%%;
+        quota          requests=100000m per=day %%NOON%%;
     }
 
     gate_policy one {
@@ -453,10 +451,10 @@ sub load {
     my %what = (from => $here, %{ $cases{$case} // die "no case \"$case\"\n" });
     my $bare = delete $what{bare};
 
-    %what = (%what, %$bare) if $bare && $front->{name} eq 'bare';
+    %what = (%what, $bare && $front->{name} eq 'bare' ? %$bare : (), %o);
 
     my $pid = open2(my $said, my $say, @{ $self->{aside} }, $self->{program},
-                    port => $front->{port}, %what, %o, $self->certificates);
+                    port => $front->{port}, %what, $self->certificates);
 
     if ($o{warm} && <$said>) {
         $before->() if $before;

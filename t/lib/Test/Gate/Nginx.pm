@@ -90,6 +90,7 @@ sub start {
 
     until (IO::Socket::INET->new(PeerAddr => "127.0.0.1:$self->{port}")) {
         if (time > $deadline || !runs($pid)) {
+            kill KILL => $pid;
             delete $self->{pid};
             die "nginx does not start: " . $self->{test}->read_file(
                                                $self->{log});
