@@ -4,8 +4,6 @@
 # and undo, by mouse and by keyboard, on a desk and on a phone, by day and by
 # night, in English and in Japanese; names of anybody's, and two administrators
 # on two nodes.
-#
-#   TEST_SHOTS=DIR    keeps pictures there
 
 use strict;
 use warnings;

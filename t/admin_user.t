@@ -174,6 +174,15 @@ for my $name ('a b', '{x}', "x\x{202e}y", 'ü' x 60, '<script>', '#a', 'a+b') {
 
 is(ask('/admin/v1/user')->{status}, 400, 'which user?');
 is(ask('/admin/v1/user?name=')->{status}, 400, 'none');
+is(ask('/admin/v1/user?name=alice&only=this')->{status}, 400, 'only what?');
+
+# what costs little
+
+my $brief = decode_json(ask('/admin/v1/user?name=alice&only=policies')->{body});
+
+is(join(' ', sort keys %$brief), 'holds name policies', 'only what is asked');
+is(scalar @{ $brief->{policies} }, scalar @{ user('alice')->{policies} },
+   'of each policy');
 
 # a hash that somebody spoilt, and no Redis
 

@@ -26,9 +26,12 @@ typedef struct {
     ngx_uint_t    kind;         /* of it, the next; beyond these: the rest */
     json_t       *policies;     /* of the answer */
     json_t       *object;       /* of this policy */
+    ngx_uint_t    brief;        /* what is cheap to know */
 } ngx_http_gate_admin_user_t;
 
 
+static ngx_int_t ngx_http_gate_admin_user_query(
+    ngx_http_gate_admin_ctx_t *ctx, ngx_http_gate_admin_user_t *user);
 static ngx_int_t ngx_http_gate_admin_user_next(
     ngx_http_gate_admin_ctx_t *ctx);
 static ngx_int_t ngx_http_gate_admin_user_policy(
@@ -70,15 +73,16 @@ ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    rc = ngx_http_gate_admin_argument(ctx, "name", &user->name);
+    rc = ngx_http_gate_admin_user_query(ctx, user);
 
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (rc != NGX_OK || user->name.len == 0) {
+    if (rc != NGX_OK) {
         return ngx_http_gate_answer_problem(ctx->request, NGX_HTTP_BAD_REQUEST,
-                                            "Say which user: ?name=...");
+                                            "Say which user: ?name=..., and "
+                                            "only=policies if that is all.");
     }
 
     ctx->state = user;
@@ -93,6 +97,35 @@ ngx_http_gate_admin_user(ngx_http_gate_admin_ctx_t *ctx)
     user->policies = json_object_get(ctx->answer, "policies");
 
     return ngx_http_gate_admin_user_next(ctx);
+}
+
+
+static ngx_int_t
+ngx_http_gate_admin_user_query(ngx_http_gate_admin_ctx_t *ctx,
+    ngx_http_gate_admin_user_t *user)
+{
+    ngx_int_t  rc;
+    ngx_str_t  only;
+
+    rc = ngx_http_gate_admin_argument(ctx, "name", &user->name);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (user->name.len == 0) {
+        return NGX_DECLINED;
+    }
+
+    rc = ngx_http_gate_admin_argument(ctx, "only", &only);
+
+    if (rc != NGX_OK) {
+        return rc == NGX_DECLINED ? NGX_OK : rc;
+    }
+
+    user->brief = only.len == 8 && ngx_memcmp(only.data, "policies", 8) == 0;
+
+    return user->brief ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -111,6 +144,10 @@ ngx_http_gate_admin_user_next(ngx_http_gate_admin_ctx_t *ctx)
 
     if (rc != NGX_OK) {
         return rc;
+    }
+
+    if (user->brief) {
+        return ngx_http_gate_admin_user_end(ctx, NULL);
     }
 
     return ngx_http_gate_admin_seen(ctx, &user->name,
