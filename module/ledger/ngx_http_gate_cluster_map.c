@@ -4,8 +4,8 @@
  */
 
 
-#include "gate_pause.h"
 #include "ngx_http_gate_cluster_inner.h"
+#include "gate_pause.h"
 
 
 /* between two looks at the map, ms */

@@ -9,9 +9,9 @@
  */
 
 
-#include "gate_pause.h"
 #include "ngx_http_gate_redis.h"
 #include "ngx_http_gate_topology.h"
+#include "gate_pause.h"
 
 
 /* until another Sentinel is listened to, ms */
