@@ -194,6 +194,21 @@ sub there_is {
     return !grep { !-e } @needed;
 }
 
+# HAProxy ends with us, whatever ends us, as all else of Test::Gate's does.
+
+my ($owner, @pids) = ($$);
+
+END { stop_haproxy() }
+
+sub stop_haproxy {
+    local $?;
+
+    for my $pid ($$ == $owner ? splice @pids : ()) {
+        kill TERM => $pid;
+        waitpid $pid, 0;
+    }
+}
+
 # aside => [ ... ] is what all but the fronts run under.
 
 sub new {
@@ -431,7 +446,7 @@ sub haproxy {
         exit 127;
     }
 
-    push @{ $self->{pids} }, $pid;
+    push @pids, $pid;
 
     $t->wait_for(sub {
         IO::Socket::INET->new(PeerAddr => "127.0.0.1:$port");
@@ -476,11 +491,7 @@ sub load {
 sub stop {
     my ($self) = @_;
 
-    for my $pid (splice @{ $self->{pids} // [] }) {
-        kill TERM => $pid;
-        waitpid $pid, 0;
-    }
-
+    stop_haproxy();
     $self->{t}->stop;
 }
 
