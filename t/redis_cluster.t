@@ -108,7 +108,7 @@ for my $user ($new, $old) {
     $from->command('CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $to_id);
 
     my $keys = sub {
-        return @{ $from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 10) };
+        return @{ $from->command('CLUSTER', 'GETKEYSINSLOT', $slot, 1000) };
     };
     my $move = sub {
         $from->command('MIGRATE', '127.0.0.1', $to->{port}, $_, 0, 1000)

@@ -184,7 +184,9 @@ my @malformed = (
     [ 'a method that nginx does not take', 405,
       "TRACE / HTTP/1.1\r\nHost: localhost" ],
 );
-my $told = 7;        # what was refused there before
+my $told = 7;        # what was refused there before, by any worker
+
+$t->logged($told, 'told.json');
 
 for (@malformed) {
     my ($what, $status, $text) = @$_;
