@@ -144,4 +144,21 @@ sub calls {
     return $calls;
 }
 
+# From now on each command is kept, and how many of them named a word since.
+
+sub listen {
+    my ($self) = @_;
+
+    $self->command('CONFIG', 'SET', 'slowlog-max-len', 100_000);
+    $self->command('CONFIG', 'SET', 'slowlog-log-slower-than', 0);
+    $self->command('SLOWLOG', 'RESET');
+}
+
+sub heard {
+    my ($self, $word) = @_;
+
+    return scalar grep { join(' ', @{ $_->[3] }) =~ /\Q$word\E/ }
+                       @{ $self->command('SLOWLOG', 'GET', -1) };
+}
+
 1;
