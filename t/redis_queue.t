@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# While Redis does not answer, so many questions wait as "queue" says; who asks
-# beyond that is refused at once.
+# While Redis does not answer, so many questions wait as "queue" says, 4096 if it
+# says nothing; who asks beyond that is refused at once.
 
 use strict;
 use warnings;
@@ -9,7 +9,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use IO::Select;
+use IO::Poll qw(POLLIN);
 use Test::Gate;
 use Test::More;
 
@@ -18,12 +18,82 @@ my $t = Test::Gate->new;
 $t->countries('203.0.113.0/24' => 'JP');
 $t->document('document', 1000);
 
-my $redis = $t->redis;
-my $nginx = $t->nginx($t->conf(workers => 1, http => <<"END", server => <<'END2'));
+queue(4, 10, 'queue    4;');
+
+SKIP: {
+    system('prlimit', "--pid=$$", '--nofile=20000:') == 0
+        or skip 'so many connections are not allowed', 1;
+
+    queue(4096, 4200, '', '4096 by default: ');
+}
+
+$t->done;
+
+# "all" users who are new ask one worker whose Redis stands still.
+
+sub queue {
+    my ($size, $all, $word, $what) = @_;
+
+    $what //= '';
+
+    my $redis = $t->redis;
+    my ($port, $plain) = ($t->port, $t->port);
+
+    $t->nginx(conf($redis, $plain, $word), port => $port);
+    is(client($plain)->request('/document', headers => { 'X-User' => 'first' })
+       ->{status}, 200, $what . 'Redis answers');
+
+    my @clients = map { client($plain) } 1 .. $all;
+
+    $redis->halt;
+
+    for (0 .. $#clients) {
+        $clients[$_]->send('/document', headers => { 'X-User' => "user$_" });
+    }
+
+    # what a worker asks for itself, as for a new epoch, waits in the same queue
+
+    my $poll = IO::Poll->new;
+    my @now;
+
+    $poll->mask($_->{socket} => POLLIN) for @clients;
+
+    ok($t->wait_for(sub { $poll->poll(0);
+                          (@now = $poll->handles(POLLIN)) >= $all - $size }),
+       $what . 'beyond the queue nobody waits');
+
+    my %now = map { $_ => 1 } @now;
+    my @refused = grep { $now{ $_->{socket} } } @clients;
+    my @waiting = grep { !$now{ $_->{socket} } } @clients;
+
+    is_deeply(statuses(@refused), { 503 => scalar @refused },
+              $what . 'but is refused');
+    cmp_ok(scalar @waiting, '>', $size - 4, $what . 'others wait');
+
+    $redis->go_on;
+
+    is_deeply(statuses(@waiting), { 200 => scalar @waiting },
+              $what . 'and pass when Redis answers');
+}
+
+sub statuses {
+    my %seen;
+
+    $seen{ $_->response('GET')->{status} }++ for @_;
+
+    return \%seen;
+}
+
+sub client { return $t->client(port => $_[0], plain => 1) }
+
+sub conf {
+    my ($redis, $plain, $word) = @_;
+
+    my $conf = $t->conf(workers => 1, http => <<"END", server => <<"END2");
     gate_redis {
         server   unix:$redis->{socket};
         timeout  1h;
-        queue    4;
+        $word
     }
 
     gate_policy counted {
@@ -32,35 +102,9 @@ my $nginx = $t->nginx($t->conf(workers => 1, http => <<"END", server => <<'END2'
         quota        requests=10 per=1h;
     }
 END
-        gate  counted;
+        listen  127.0.0.1:$plain;
+        gate    counted;
 END2
 
-is($t->as('1.1', 'first', '/document')->{status}, 200, 'Redis answers');
-
-my @clients = map { $t->client } 1 .. 10;
-
-$redis->halt;
-$clients[$_]->send('/document', headers => { 'X-User' => "user$_" }) for 0 .. 9;
-
-# what a worker asks for itself, as for a new epoch, waits in the same queue
-
-my $answered = IO::Select->new(map { $_->{socket} } @clients);
-my @now;
-
-ok($t->wait_for(sub { (@now = $answered->can_read(0)) >= 6 }),
-   'beyond the queue nobody waits');
-
-my %now = map { $_ => 1 } @now;
-my @refused = grep { $now{ $_->{socket} } } @clients;
-my @waiting = grep { !$now{ $_->{socket} } } @clients;
-
-is(join(' ', map { $_->response('GET')->{status} } @refused),
-   join(' ', map { 503 } @refused), 'but is refused');
-cmp_ok(scalar @waiting, '>', 0, 'others wait');
-
-$redis->go_on;
-
-is(join(' ', map { $_->response('GET')->{status} } @waiting),
-   join(' ', map { 200 } @waiting), 'and pass when Redis answers');
-
-$t->done;
+    return $word ? $conf : $conf =~ s/worker_connections\s+\K1024/8192/r;
+}
