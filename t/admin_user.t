@@ -143,6 +143,14 @@ like($certificate->{serial}, qr/^[0-9a-f:]+$/i, 'its serial number');
 ok($certificate->{issuer} && $certificate->{first} le $certificate->{last},
    'its issuer, and when');
 ok($his->{complete}, 'and that is all');
+
+my $incident = decode_json(ask("/admin/v1/incident?certificate="
+                               . $certificate->{fingerprint})->{body});
+
+is($incident->{totals}{bytes}, 2500, 'an incident of that certificate');
+is_deeply([ sort map { $_->{document} } @{ $incident->{rows} } ],
+          [ '/certified/a', '/certified/b' ], 'by document');
+
 is_deeply(user('bob')->{documents}, [], 'nothing of anybody else');
 is_deeply($his->{holds}, [], 'nobody holds him');
 
