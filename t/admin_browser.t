@@ -414,6 +414,43 @@ sub investigates {
                     keys %taken },
                   "incident: as $form, what each client took of each document");
     }
+
+    # more than one answer has: the file has all parts, or says that it is one
+
+    rows_in_stream(20_500);
+    view('incident?user=rows');
+    like($browser->text('.warning'), qr/first part.*The CSV has all parts/s,
+         'incident: that it is cut is told');
+    is(join("\n", @{ $browser->axe }), '', 'incident: cut: accessible');
+
+    my @all = csv($browser->download('button.all'));
+    my $sum = 0;
+
+    $sum += $_->{bytes} for @all;
+    is_deeply([ scalar @all, $sum ], [ 20_500, 20_500 * 20_501 / 2 ],
+              'incident: as CSV, all parts');
+    $browser->until(q{!document.querySelector('button.all').disabled});
+
+    my $part = decode_json($browser->download('a[download$="-part.json"]'));
+
+    ok($part->{cut} && $part->{next}, 'incident: as JSON, a part that says so');
+}
+
+sub rows_in_stream {
+    my ($rows) = @_;
+    my @now = gmtime;
+
+    $redis->command('EVAL', <<'END', 1, 'gate:events',
+        for i = 1, tonumber(ARGV[2]) do
+            redis.call('XADD', KEYS[1], '*', 'event', '{"@timestamp":"'
+                .. ARGV[1] .. '","event.action":"download",'
+                .. '"event.kind":"event","user.name":"rows","gate.document":"/'
+                .. i .. '","http.response.body.bytes":' .. i .. '}')
+        end
+        return 1
+END
+        sprintf('%d-%02d-%02dT%02d:%02d:%02d.000Z', $now[5] + 1900,
+                $now[4] + 1, @now[3, 2, 1, 0]), $rows);
 }
 
 # language, colours, and which view it was

@@ -232,6 +232,41 @@ cmp_ok(length $large->{body}, '>', 8_000_000, 'a large answer');
 is((eval { decode_json($large->{body}) } // {})->{totals}{bytes}, 12_000,
    'is whole');
 
+# more rows than one answer has: the header says how to go on, which is all that
+# CSV has (RFC 8288)
+
+unlike($large->{headers}{link} // '', qr/./, 'what is whole has no next part');
+
+$redis->command('EVAL', <<'END', 1, 'gate:events', $now);
+    for i = 1, 20500 do
+        redis.call('XADD', KEYS[1], '*', 'event', '{"@timestamp":"' .. ARGV[1]
+            .. '","event.action":"download","event.kind":"event",'
+            .. '"user.name":"rows","gate.document":"/' .. i
+            .. '","http.response.body.bytes":' .. i .. '}')
+    end
+    return 1
+END
+
+for my $format (qw(json csv)) {
+    my $query = "user=rows&&AFTER=0&format=$format&odd=<\">";
+    my ($bytes, $parts) = (0, 0);
+
+    while (defined $query && $parts++ < 1000) {
+        my $r = get("incident?$query");
+
+        $bytes += $format eq 'csv' ? csv_bytes($r->{body})
+                                   : decode_json($r->{body})->{totals}{bytes};
+        ($query) = ($r->{headers}{link} // '')
+                   =~ /^<\?([^<>" ]+)>; rel="next"$/;
+        like($query, qr/^user=rows&format=$format&odd=%3C%22%3E
+                        &after=\d+-\d+$/x, "$format, part $parts: what is next")
+            if defined $query;
+    }
+
+    cmp_ok($parts, '>', 1, "$format: in parts");
+    is($bytes, 20500 * 20501 / 2, "$format: which add up");
+}
+
 # a stream that somebody spoilt
 
 $redis->command('XADD', 'gate:events', '*', 'event', $_)
@@ -253,6 +288,15 @@ sub incident {
     my $r = get("incident?$_[0]");
 
     return eval { decode_json($r->{body}) } // {};
+}
+
+sub csv_bytes {
+    my ($body) = @_;
+    my ($header, @lines) = split /\r\n/, $body;
+    my $bytes = 0;
+
+    $bytes += fields($_)->[6] for @lines;
+    return $bytes;
 }
 
 # RFC 4180

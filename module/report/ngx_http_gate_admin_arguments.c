@@ -1,10 +1,12 @@
 /*
  * What a query says: texts, numbers, spans of time, and the form of an answer;
- * and of whom a change is.
+ * the query that goes on after this one; and of whom a change is.
  */
 
 
 #include "ngx_http_gate_admin_inner.h"
+
+#include "ngx_http_gate_header.h"
 
 
 /* days that a span has if nothing is said, and at most */
@@ -14,6 +16,8 @@
 #define NGX_HTTP_GATE_DAY        86400
 
 
+static u_char *ngx_http_gate_admin_query(u_char *p, const ngx_str_t *args,
+    const char *name);
 static ngx_int_t ngx_http_gate_admin_time(ngx_http_gate_admin_ctx_t *ctx,
     const char *name, ngx_uint_t end, time_t *sec);
 static ngx_int_t ngx_http_gate_admin_date(const ngx_str_t *text,
@@ -189,6 +193,68 @@ ngx_http_gate_admin_csv(ngx_http_gate_admin_ctx_t *ctx)
 
     return ngx_http_gate_admin_argument(ctx, "format", &format) == NGX_OK
            && format.len == 3 && ngx_memcmp(format.data, "csv", 3) == 0;
+}
+
+
+ngx_int_t
+ngx_http_gate_admin_next(ngx_http_gate_admin_ctx_t *ctx, const char *name,
+    const ngx_str_t *value)
+{
+    u_char              *p, *link;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    link = ngx_pnalloc(r->pool, sizeof("<?&=>; rel=\"next\"") + 3 * r->args.len
+                                + ngx_strlen(name) + value->len);
+    if (link == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(link, "<?", 2);
+    p = ngx_http_gate_admin_query(p, &r->args, name);
+    p = ngx_sprintf(p, "%s=%V>; rel=\"next\"", name, value);
+
+    return ngx_http_gate_header_add(r, "Link", link, p - link);
+}
+
+
+/*
+ * The arguments that have another name, each with "&" behind; what RFC 3986 3.4
+ * does not let stand in a query is percent-encoded.
+ */
+
+static u_char *
+ngx_http_gate_admin_query(u_char *p, const ngx_str_t *args, const char *name)
+{
+    size_t   len;
+    u_char  *pos, *end, *last;
+
+    len = ngx_strlen(name);
+    last = args->data + args->len;
+
+    for (pos = args->data; pos < last; pos = end + 1) {
+        end = ngx_strlchr(pos, last, '&');
+        end = end ? end : last;
+
+        if (end == pos
+            || ((size_t) (end - pos) > len && pos[len] == '='
+                && ngx_strncasecmp(pos, (u_char *) name, len) == 0))
+        {
+            continue;
+        }
+
+        while (pos < end) {
+            p = *pos > ' ' && *pos < 0x7f && ngx_strchr("\"<>\\^`{|}", *pos)
+                                             == NULL
+                ? ngx_cpymem(p, pos, 1) : ngx_sprintf(p, "%%%02XD", *pos);
+            pos++;
+        }
+
+        *p++ = '&';
+    }
+
+    return p;
 }
 
 

@@ -486,6 +486,7 @@ ngx_http_gate_admin_incident_sum(json_t *totals, const char *name,
 static ngx_int_t
 ngx_http_gate_admin_incident_answer(ngx_http_gate_admin_ctx_t *ctx)
 {
+    ngx_str_t                        next;
     ngx_http_gate_admin_incident_t  *incident;
 
     static const char *const  columns[] = {
@@ -494,6 +495,17 @@ ngx_http_gate_admin_incident_answer(ngx_http_gate_admin_ctx_t *ctx)
     };
 
     incident = ctx->state;
+
+    /* without the "(" that stands before it */
+
+    next.data = incident->after.data + 1;
+    next.len = incident->after.len - 1;
+
+    if (incident->cut
+        && ngx_http_gate_admin_next(ctx, "after", &next) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     if (ngx_http_gate_admin_csv(ctx)) {
         return ngx_http_gate_answer_csv(ctx->request,
@@ -510,9 +522,7 @@ ngx_http_gate_admin_incident_answer(ngx_http_gate_admin_ctx_t *ctx)
                             "cut", (int) incident->cut,
                             "next",
                             incident->cut
-                            ? ngx_http_gate_answer_string(
-                                                   incident->after.data + 1,
-                                                   incident->after.len - 1)
+                            ? ngx_http_gate_answer_string(next.data, next.len)
                             : json_null(),
                             "totals", incident->totals,
                             "rows", incident->rows));

@@ -257,6 +257,14 @@ ngx_int_t ngx_http_gate_admin_span(ngx_http_gate_admin_ctx_t *ctx,
 ngx_uint_t ngx_http_gate_admin_csv(ngx_http_gate_admin_ctx_t *ctx);
 
 /*
+ * Says in the answer's header with which query the next part is asked for: with
+ * this one, but that an argument has another value, which is a plain word
+ * (RFC 8288, "next").  NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_http_gate_admin_next(ngx_http_gate_admin_ctx_t *ctx,
+    const char *name, const ngx_str_t *value);
+
+/*
  * An argument of the query, decoded.  NGX_DECLINED: it is not there.
  * NGX_ERROR: no memory.
  */
