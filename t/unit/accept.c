@@ -94,6 +94,8 @@ media(void **state)
         { "application/json;q=1.001", GATE_ACCEPT_HTML },
         { "application/json;q=0.1234", GATE_ACCEPT_HTML },
         { "application/json;q=-1", GATE_ACCEPT_HTML },
+        { "application/json;q=0.x", GATE_ACCEPT_HTML },
+        { "application/json;q=0.5x", GATE_ACCEPT_HTML },
         { "application/json;q=.5", GATE_ACCEPT_HTML },
         { "application/json;q", GATE_ACCEPT_HTML },
         { "application/json;q=1 x", GATE_ACCEPT_HTML },

@@ -91,6 +91,9 @@ rfc_9440(void **state)
     assert_int_equal(of(":+/+/:"), 0);
     is(0, "\xfb\xff\xbf", 3);
 
+    assert_int_equal(of(":abz059:"), 0);
+    is(0, "\x69\xbc\xf4\xe7\xd", 4);
+
     /* the padding may lack, RFC 8941 4.2.7 */
 
     assert_int_equal(of(":MAE:"), 0);

@@ -108,6 +108,34 @@ all_words_are_read_in_any_order_and_the_reason_goes_to_the_end(void **state)
 
 
 static void
+a_rate_has_units_as_those_of_nginx(void **state)
+{
+    size_t  i;
+
+    static const struct {
+        const char  *value;
+        uint64_t     rate;
+    } rows[] = {
+        { "all slow=7", 7 },
+        { "all slow=3k", 3072 },
+        { "all slow=3K", 3072 },
+        { "all slow=2m", 2097152 },
+        { "all slow=2M", 2097152 },
+        { "all slow=1g", 1073741824 },
+        { "all slow=1G", 1073741824 },
+        { "all slow=4294967295g", 4294967295 * (uint64_t) 1073741824 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(parse(rows[i].value), 0);
+        assert_int_equal(held.rate, rows[i].rate);
+    }
+}
+
+
+static void
 what_is_no_hold_is_none(void **state)
 {
     size_t  i;
@@ -122,7 +150,7 @@ what_is_no_hold_is_none(void **state)
         ("certificate=" HEX ":00"), ("certificate=x" HEX), "country=jp",
         "country=J", "country=JPN", "country=Unknown", "all slow=0",
         "all slow=", "all slow=k", "all slow=-1", "all slow=1x",
-        "all slow=99999999999", "all until=", "all until=1.5",
+        "all slow=99999999999", "all slow=4294967296g", "all slow=m", "all until=", "all until=1.5",
         "all until=-1", "all until=9999999999999999", "all since=x",
         "all by=a\x01", "extra=a", "extra=a policy=p quota=q until=9",
         "extra=a policy=p quota=q amount=1", "extra=a policy=p amount=1 until=9",
@@ -394,6 +422,7 @@ main(void)
         cmocka_unit_test(a_fingerprint_is_read_as_openssl_prints_it),
         cmocka_unit_test(
             all_words_are_read_in_any_order_and_the_reason_goes_to_the_end),
+        cmocka_unit_test(a_rate_has_units_as_those_of_nginx),
         cmocka_unit_test(what_is_no_hold_is_none),
         cmocka_unit_test(ids_are_plain),
         cmocka_unit_test(what_is_written_is_read_again),

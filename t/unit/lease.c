@@ -947,11 +947,12 @@ the_largest_numbers_do_not_wrap_in_the_ledger(void **state)
 
 
 static void
-bytes_lease_as_configured_and_requests_a_hundredth(void **state)
+bytes_lease_as_set_requests_a_hundredth_documents_none(void **state)
 {
     (void) state;
 
     assert_int_equal(gate_lease_size(GATE_BYTES, 4096, 10), 4096);
+    assert_int_equal(gate_lease_size(GATE_DOCUMENTS, 4096, 3000), 0);
     assert_int_equal(gate_lease_size(GATE_REQUESTS, 4096, 3000), 30);
     assert_int_equal(gate_lease_size(GATE_REQUESTS, 4096, 100), 1);
     assert_int_equal(gate_lease_size(GATE_REQUESTS, 4096, 99), 1);
@@ -1093,7 +1094,7 @@ main(void)
         test(what_is_spent_is_granted_even_beyond_the_limit),
         test(a_node_that_holds_more_than_all_were_granted_does_no_harm),
         test(the_largest_numbers_do_not_wrap_in_the_ledger),
-        test(bytes_lease_as_configured_and_requests_a_hundredth),
+        test(bytes_lease_as_set_requests_a_hundredth_documents_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -412,6 +412,34 @@ a_pause_of_a_window_forgets_all(void **state)
 }
 
 
+/* a clock that was set back has the node enter slots that are past */
+
+static void
+what_is_kept_stays_when_an_older_slot_is_told(void **state)
+{
+    gate_grant_t  grant = { 0, 0, 0, 0, 0, 0 };
+
+    (void) state;
+
+    per_12_minutes();
+
+    ledger.newest = (uint32_t) (START / 1000);
+    ledger.spent[0] = 7;
+    ledger.spent[1] = 5;
+
+    credit.slot = ledger.newest - 60;
+    credit.past = ledger.newest - 120;
+    credit.past_spent = 90;
+    grant.slot = ledger.newest + 60;
+
+    gate_ledger_keep(&ledger, &window, &credit, &grant);
+
+    assert_int_equal(ledger.newest, START / 1000);
+    assert_int_equal(ledger.spent[0], 7);
+    assert_int_equal(ledger.spent[1], 5);
+}
+
+
 static void
 a_late_give_comes_back_to_its_slot(void **state)
 {
@@ -701,6 +729,7 @@ main(void)
         test(a_rolling_window_opens_when_enough_has_left_it),
         test(who_waits_as_told_is_let_in),
         test(a_pause_of_a_window_forgets_all),
+        test(what_is_kept_stays_when_an_older_slot_is_told),
         test(a_late_give_comes_back_to_its_slot),
         test(an_account_is_over_when_its_last_unit_has_left_the_window),
         test(an_account_is_over_when_its_day_is),

@@ -744,6 +744,59 @@ a_location_is_on_earth_and_whole(void **state)
 
 
 static void
+degrees_may_be_floats_but_nothing_else(void **state)
+{
+    (void) state;
+
+    begin();
+    put_type(MAP, 2);
+    put_string("lat");      put_type(FLOAT, 4);     put("\x42\x0e\0\0", 4);
+    put_string("lng");      put_type(FLOAT, 4);     put("\xc3\x07\0\0", 4);
+    end();
+
+    assert_int_equal(place.fields, GATE_PLACE_LOCATION);
+    assert_true(place.latitude == 35.5 && place.longitude == -135);
+
+    begin();
+    put_type(MAP, 3);
+    put_number("lat", UINT16, 1, 35);
+    put_string("lng");      put_type(FLOAT, 4);     put("\xc3\x07\0\0", 4);
+    put_string("country");  put_string("JP");
+    end();
+
+    assert_int_equal(place.fields, GATE_PLACE_COUNTRY);
+}
+
+
+/* 2^32 + 2497 is not 2497 */
+
+static void
+a_number_has_at_most_32_bits_however_it_is_kept(void **state)
+{
+    (void) state;
+
+    begin();
+    put_type(MAP, 1);
+    put_number("autonomous_system_number", UINT64, 8, 2497);
+    end();
+
+    assert_int_equal(place.fields, GATE_PLACE_ASN);
+    assert_int_equal(place.asn, 2497);
+
+    begin();
+    put_type(MAP, 3);
+    put_string("autonomous_system_number");
+    put_type(UINT64, 8);    put("\0\0\0\1\0\0\x09\xc1", 8);
+    put_string("vpn");      put_type(ARRAY, 0);
+    put_string("tor");      put_string("true");
+    end();
+
+    assert_int_equal(place.fields, GATE_PLACE_ANONYMOUS);
+    assert_int_equal(place.anonymous, GATE_ANONYMOUS_TOR);
+}
+
+
+static void
 only_what_is_asked_for_is_read(void **state)
 {
     MMDB_entry_s  record;
@@ -1224,6 +1277,8 @@ main(void)
         cmocka_unit_test(anonymous_addresses),
         cmocka_unit_test(values_of_a_wrong_shape_are_no_values),
         cmocka_unit_test(a_location_is_on_earth_and_whole),
+        cmocka_unit_test(degrees_may_be_floats_but_nothing_else),
+        cmocka_unit_test(a_number_has_at_most_32_bits_however_it_is_kept),
         cmocka_unit_test(only_what_is_asked_for_is_read),
         cmocka_unit_test(what_is_nested_without_end_is_refused),
         cmocka_unit_test(nested_metadata_is_refused),
