@@ -264,6 +264,13 @@ for ([ 'none', [], undef ],
      [ 'a bidi mark', [ [ utf8 => "a\xe2\x80\x8f" ] ], undef ],
      [ 'no UTF-8 string', [ [ ia5 => 'a@b.jp' ] ], undef ],
      [ 'octets', [ [ octets => 'a@b.jp' ] ], undef ],
+     [ 'no UTF-8 at all', [ [ utf8 => "a\xff" ] ], undef ],
+     [ 'UTF-8 that is cut', [ [ utf8 => "a\xe5\xb1" ] ], undef ],
+     [ 'UTF-8 that goes on with a letter', [ [ utf8 => "a\xe5\xb1b" ] ],
+       undef ],
+     [ 'an overlong form', [ [ utf8 => "a\xc0\xaf" ] ], undef ],
+     [ 'a surrogate', [ [ utf8 => "a\xed\xa0\x80" ] ], undef ],
+     [ 'beyond U+10FFFF', [ [ utf8 => "a\xf4\x90\x80\x80" ] ], undef ],
      [ 'of two the first, unusable', [ [ ia5 => 'a' ], [ utf8 => 'b' ] ],
        undef ])
 {

@@ -42,7 +42,7 @@ my %print = map {
     $_ => qx(openssl x509 -in $file -noout -fingerprint -sha256);
 } qw(alice bob);
 
-$t->write_file('registered', "# who may come in\n$print{alice}");
+$t->write_file('registered', "# who may come in\n\n \t $print{alice}");
 
 my $nginx = $t->nginx($t->conf(
     http => join('', map { "    gate_policy $_ { $rules{$_} }\n" }
