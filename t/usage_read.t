@@ -54,6 +54,27 @@ is(rows("by=$_->[0]&from=$yesterday&to=$today"), $_->[1], "by $_->[0]")
     for [ users => 'alice 1000 0 0' ], [ projects => 'alpha 1000 0 0' ],
         [ largest => 'alpha 1000 0 0' ];
 
+# many days need many questions, which wait for each other where the queue is
+# short
+
+my $narrow = $t->port;
+
+$t->nginx($t->conf(http => <<'END', server => <<'END2'), port => $narrow);
+    gate_redis { server unix:%%DIR%%/redis0.sock; timeout 5s; queue 3; }
+END
+        location /admin/ { gate_admin; }
+END2
+
+my $long = strftime('%Y-%m-%d', gmtime(time - 399 * 86400));
+
+for my $of ('by=users', 'by=largest', 'project=alpha') {
+    my $r = $t->get("/admin/v1/usage?$of&from=$long", port => $narrow);
+
+    is($r->{status}, 200, "$of: 400 days, by a queue of three");
+    is((decode_json($r->{body})->{rows}[0] // {})->{bytes}, 1000,
+       "$of: all of them");
+}
+
 # some days
 
 my @days = map { sprintf '2026-02-%02d', $_ } 25 .. 28;

@@ -8,8 +8,11 @@
 #include "ngx_http_gate_usage_read.h"
 
 
-/* questions under way at a time */
-#define NGX_HTTP_GATE_USAGE_SLOTS   16
+/*
+ * Questions under way at a time: one of a large project takes Redis some 5 ms,
+ * and all of them, with what users ask behind them, must be answered in time.
+ */
+#define NGX_HTTP_GATE_USAGE_SLOTS   4
 
 /* rows that all parts together may have, about */
 #define NGX_HTTP_GATE_USAGE_MOST    20000
@@ -286,7 +289,10 @@ ngx_http_gate_usage_parts(ngx_http_gate_usage_asking_t *asking,
 }
 
 
-/* asks for parts as long as there is room for questions */
+/*
+ * Asks for parts as long as there is room for questions.  What does not go now,
+ * for want of room in Redis' queue, goes when one that is under way is answered.
+ */
 
 static ngx_int_t
 ngx_http_gate_usage_next(ngx_http_gate_usage_asking_t *asking)
@@ -305,6 +311,10 @@ ngx_http_gate_usage_next(ngx_http_gate_usage_asking_t *asking)
         asking->slots[i].part = asking->next;
 
         rc = ngx_http_gate_usage_send(asking, &asking->slots[i]);
+
+        if (rc == NGX_BUSY && asking->waiting) {
+            break;
+        }
 
         if (rc != NGX_OK) {
             asking->failed = 1;
