@@ -290,8 +290,9 @@ ngx_http_gate_usage_parts(ngx_http_gate_usage_asking_t *asking,
 
 
 /*
- * Asks for parts as long as there is room for questions.  What does not go now,
- * for want of room in Redis' queue, goes when one that is under way is answered.
+ * Asks for parts as long as there is room for questions.  What does not go
+ * now, for want of room in Redis' queue, goes when one that is under way is
+ * answered.
  */
 
 static ngx_int_t
