@@ -8,6 +8,10 @@
 #include "ngx_http_gate_counters.h"
 
 
+static ngx_uint_t ngx_http_gate_counters_place(
+    const ngx_http_gate_counters_t *counters, ngx_http_gate_owner_t *first,
+    size_t size, ngx_uint_t n, const ngx_http_gate_owner_t *wanted,
+    ngx_uint_t *fresh);
 static ngx_int_t ngx_http_gate_counters_owner(
     const ngx_http_gate_counters_t *counters, ngx_http_gate_owner_t *owner,
     const ngx_str_t *policy, const ngx_str_t *quota);
@@ -29,10 +33,8 @@ ngx_uint_t
 ngx_http_gate_counters_policy(ngx_http_gate_counters_t *counters,
     const ngx_str_t *policy)
 {
-    ngx_uint_t              i, free;
-    ngx_http_gate_owner_t   wanted;
-
-    free = 0;
+    ngx_uint_t             i, fresh;
+    ngx_http_gate_owner_t  wanted;
 
     if (ngx_http_gate_counters_owner(counters, &wanted, policy, NULL)
         != NGX_OK)
@@ -40,31 +42,15 @@ ngx_http_gate_counters_policy(ngx_http_gate_counters_t *counters,
         return 0;
     }
 
-    for (i = 1; i < counters->npolicies; i++) {
-
-        switch (ngx_http_gate_counters_match(counters,
-                                             &counters->policies[i].owner,
-                                             &wanted))
-        {
-
-        case NGX_OK:
-            return i;
-
-        case NGX_DECLINED:
-            free = free ? free : i;
-            break;
-
-        default: /* NGX_BUSY */
-            break;
-        }
+    i = ngx_http_gate_counters_place(counters, &counters->policies[0].owner,
+                                     sizeof(ngx_http_gate_counted_t),
+                                     counters->npolicies, &wanted, &fresh);
+    if (fresh) {
+        ngx_http_gate_counters_retire(counters, &counters->policies[i]);
+        counters->policies[i].owner = wanted;
     }
 
-    if (free) {
-        ngx_http_gate_counters_retire(counters, &counters->policies[free]);
-        counters->policies[free].owner = wanted;
-    }
-
-    return free;
+    return i;
 }
 
 
@@ -72,10 +58,8 @@ ngx_uint_t
 ngx_http_gate_counters_quota(ngx_http_gate_counters_t *counters,
     const ngx_str_t *policy, const ngx_str_t *quota)
 {
-    ngx_uint_t              i, free;
-    ngx_http_gate_owner_t   wanted;
-
-    free = 0;
+    ngx_uint_t             i, fresh;
+    ngx_http_gate_owner_t  wanted;
 
     if (ngx_http_gate_counters_owner(counters, &wanted, policy, quota)
         != NGX_OK)
@@ -83,29 +67,50 @@ ngx_http_gate_counters_quota(ngx_http_gate_counters_t *counters,
         return 0;
     }
 
-    for (i = 1; i < counters->nquotas; i++) {
+    i = ngx_http_gate_counters_place(counters, &counters->quotas[0].owner,
+                                     sizeof(ngx_http_gate_risen_t),
+                                     counters->nquotas, &wanted, &fresh);
+    if (fresh) {
+        ngx_memzero(&counters->quotas[i], sizeof(ngx_http_gate_risen_t));
+        counters->quotas[i].owner = wanted;
+    }
 
-        switch (ngx_http_gate_counters_match(counters,
-                                             &counters->quotas[i].owner,
-                                             &wanted))
-        {
+    return i;
+}
 
-        case NGX_OK:
+
+/*
+ * The place of an owner: his own, or one that is free, which is then fresh; 0
+ * if there is none.  first: the owner of place 0 of n, which lie "size" apart.
+ */
+
+static ngx_uint_t
+ngx_http_gate_counters_place(const ngx_http_gate_counters_t *counters,
+    ngx_http_gate_owner_t *first, size_t size, ngx_uint_t n,
+    const ngx_http_gate_owner_t *wanted, ngx_uint_t *fresh)
+{
+    ngx_int_t               rc;
+    ngx_uint_t              i, free;
+    ngx_http_gate_owner_t  *owner;
+
+    free = 0;
+    *fresh = 0;
+
+    for (i = 1; i < n; i++) {
+        owner = (ngx_http_gate_owner_t *) ((u_char *) first + i * size);
+
+        rc = ngx_http_gate_counters_match(counters, owner, wanted);
+
+        if (rc == NGX_OK) {
             return i;
+        }
 
-        case NGX_DECLINED:
-            free = free ? free : i;
-            break;
-
-        default: /* NGX_BUSY */
-            break;
+        if (rc == NGX_DECLINED && free == 0) {
+            free = i;
         }
     }
 
-    if (free) {
-        ngx_memzero(&counters->quotas[free], sizeof(ngx_http_gate_risen_t));
-        counters->quotas[free].owner = wanted;
-    }
+    *fresh = free != 0;
 
     return free;
 }
