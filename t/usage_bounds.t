@@ -194,7 +194,7 @@ sub status {
 sub metrics {
     my $body = $t->get('/metrics', port => $port)->{body};
 
-    return $body =~ /usage_dropped_total\{what="(\w+)"\} (\d+)/g;
+    return $body =~ /usage_dropped_(\w+)_total (\d+)/g;
 }
 
 # As Redis names it.

@@ -224,9 +224,17 @@ static const ngx_http_gate_metric_t  ngx_http_gate_metrics[] = {
       "Granted documents that this host gave back to Redis.",
       1, ngx_http_gate_metrics_settled, GATE_DOCUMENTS },
 
-    { "nginx_gate_usage_dropped_total", "counter",
-      "Usage that was lost because the zone was full and Redis away.",
-      1, ngx_http_gate_metrics_dropped, 0 },
+    { "nginx_gate_usage_dropped_bytes_total", "counter",
+      "Bytes of usage lost because the zone was full and Redis away.",
+      1, ngx_http_gate_metrics_dropped, NGX_HTTP_GATE_DROPPED_BYTES },
+
+    { "nginx_gate_usage_dropped_requests_total", "counter",
+      "Requests of usage lost because the zone was full and Redis away.",
+      1, ngx_http_gate_metrics_dropped, NGX_HTTP_GATE_DROPPED_REQUESTS },
+
+    { "nginx_gate_usage_dropped_documents_total", "counter",
+      "Documents of usage lost because the zone was full and Redis away.",
+      1, ngx_http_gate_metrics_dropped, NGX_HTTP_GATE_DROPPED_DOCUMENTS },
 
     { "nginx_gate_audit_events_total", "counter",
       "Events of the audit, by where they went, and whether they did.",
@@ -733,13 +741,8 @@ static void
 ngx_http_gate_metrics_dropped(ngx_http_gate_metrics_t *metrics,
     ngx_uint_t what)
 {
-    static const char *const  dropped[NGX_HTTP_GATE_DROPPED_KINDS] = {
-        "bytes", "requests", "documents"
-    };
-
-    ngx_http_gate_metrics_each(metrics, "what", dropped,
-                               metrics->counters->dropped,
-                               NGX_HTTP_GATE_DROPPED_KINDS);
+    ngx_http_gate_metrics_text_add(&metrics->text, "", NULL, 0, "%uA",
+                                   metrics->counters->dropped[what]);
 }
 
 
