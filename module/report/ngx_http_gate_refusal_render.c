@@ -210,9 +210,13 @@ ngx_http_gate_refusal_prepare(ngx_conf_t *cf,
 
     for (i = 0; i < parts->nelts; i++) {
 
+        if (part[i].type != NGX_HTTP_GATE_PART_FIELD) {
+            continue;
+        }
+
         field = (ngx_str_t *) ((char *) &words + part[i].field);
 
-        if (part[i].type != NGX_HTTP_GATE_PART_FIELD || field->len == 0) {
+        if (field->len == 0) {
             continue;
         }
 
