@@ -84,6 +84,7 @@ struct ngx_http_gate_link_s {
 };
 
 
+static void ngx_http_gate_link_free(void *data);
 static void ngx_http_gate_link_reset(ngx_http_gate_link_buffer_t *buffer);
 static ngx_int_t ngx_http_gate_link_greet(ngx_http_gate_link_t *link,
     ngx_uint_t greeting);
@@ -123,12 +124,18 @@ ngx_http_gate_link_t *
 ngx_http_gate_link_create(ngx_pool_t *pool, ngx_http_gate_link_conf_t *conf,
     const ngx_http_gate_link_owner_t *owner, ngx_log_t *log)
 {
+    ngx_pool_cleanup_t    *cln;
     ngx_http_gate_link_t  *link;
 
-    link = ngx_pcalloc(pool, sizeof(ngx_http_gate_link_t));
-    if (link == NULL) {
+    cln = ngx_pool_cleanup_add(pool, sizeof(ngx_http_gate_link_t));
+    if (cln == NULL) {
         return NULL;
     }
+
+    link = cln->data;
+    ngx_memzero(link, sizeof(ngx_http_gate_link_t));
+
+    cln->handler = ngx_http_gate_link_free;
 
     link->in = ngx_pnalloc(pool, NGX_HTTP_GATE_LINK_READ);
     if (link->in == NULL) {
@@ -153,6 +160,27 @@ ngx_http_gate_link_create(ngx_pool_t *pool, ngx_http_gate_link_conf_t *conf,
     link->timer.log = &link->log;
 
     return link;
+}
+
+
+/* closed it is already: what it keeps from one connection to the next */
+
+static void
+ngx_http_gate_link_free(void *data)
+{
+    ngx_http_gate_link_t  *link = data;
+
+    if (link->greeting.data) {
+        ngx_free(link->greeting.data);
+    }
+
+    if (link->out.data) {
+        ngx_free(link->out.data);
+    }
+
+    if (link->session) {
+        ngx_ssl_free_session(link->session);
+    }
 }
 
 
