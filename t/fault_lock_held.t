@@ -171,8 +171,8 @@ sub passes {
 sub conf {
     my ($redis) = @_;
 
-    my $store = $redis ? 'gate_redis { server unix:%%DIR%%/redis0.sock; }'
-                       : '';
+    my $store = $redis ? 'gate_redis { server unix:%%DIR%%/redis0.sock; '
+                         . 'timeout 5s; }' : '';
     my $noon = $t->noon;
 
     return $t->conf(http => <<"END", server => <<'END2');

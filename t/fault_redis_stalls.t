@@ -39,6 +39,9 @@ END
         location = /open { gate off; return 200 open; }
 END2
 
+# how long it is busy, and nobody can end that
+
+my $busy = 3 * ($ENV{TEST_PATIENCE} // 1);
 my %got;
 
 for my $how ('stopped', 'busy') {
@@ -57,7 +60,7 @@ for my $how ('stopped', 'busy') {
 
         if (!$pid) {
             delete $redis->{connection};
-            eval { $redis->command('DEBUG', 'SLEEP', 3) };
+            eval { $redis->command('DEBUG', 'SLEEP', $busy) };
             kill KILL => $$;
         }
 

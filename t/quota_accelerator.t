@@ -33,7 +33,10 @@ $t->nginx($t->conf(http => <<'END' =~ s/%%NOON%%/$t->noon/er,
         quota        bytes=10050k per=day %%NOON%%;
     }
 END
-    server => '        gate  counted;'));
+    server => <<'END'));
+        gate                   counted;
+        client_header_timeout  10m;
+END
 
 # over HTTP/1.1, each a connection of its own, all open before the first asks
 

@@ -62,6 +62,8 @@ sub new {
     make_path(map { "$dir/$_" } qw(temp docs));
     $ENV{ASAN_OPTIONS} = "log_path=$dir/sanitizer.asan"
         if $ENV{TEST_SANITIZE};
+    $ENV{VALGRIND_OPTS} = "--log-file=$dir/sanitizer.memcheck.%p"
+        if $ENV{TEST_MEMCHECK};
     $self->{port} = $self->port;
     Test::More::diag("kept: $dir") if $ENV{TEST_KEEP};
 
@@ -78,12 +80,14 @@ sub module {
 }
 
 # What ASan finds is in files of this test, whoever it was; UBSan, where both are
-# there, knows stderr only, as ASan does in a new binary.
+# there, knows stderr only, as ASan does in a new binary.  Memcheck has a file of
+# each process, empty if there is nothing to say.
 
 sub sanitizer_reports {
     my ($self) = @_;
 
-    my @reports = map { $self->read_file($_) } glob "$self->{dir}/sanitizer.*";
+    my @reports = grep { length } map { $self->read_file($_) }
+                  glob "$self->{dir}/sanitizer.*";
 
     Test::More::diag($_) for @reports;
 
@@ -617,12 +621,13 @@ sub parallel {
 
 sub noon { return $_[0]{noon} //= sprintf 'offset=%dh', 12 - (gmtime)[2] }
 
-# Waits for a condition; its last value.
+# Waits for a condition; its last value.  Where nginx is slow, $TEST_PATIENCE says
+# how many times as long.
 
 sub wait_for {
     my ($self, $condition, $seconds) = @_;
 
-    my $deadline = time + ($seconds // 15);
+    my $deadline = time + ($seconds // 15) * ($ENV{TEST_PATIENCE} // 1);
     my $value;
 
     until ($value = $condition->()) {

@@ -105,7 +105,8 @@ sub until_said {
         vec($ready, fileno $self->{out}, 1) = 1;
 
         die "gdb said only:\n$self->{said}"
-            unless select($ready, undef, undef, 20)
+            unless select($ready, undef, undef,
+                          20 * ($ENV{TEST_PATIENCE} // 1))
                    && sysread $self->{out}, $self->{said}, 65536,
                               length $self->{said};
     }

@@ -50,6 +50,13 @@ sub write_conf {
     uwsgi_temp_path        $dir\/temp;
     scgi_temp_path         $dir\/temp;
 /m;
+
+    # who waits for Redis that long does not care for how long
+
+    my $timeout = 5 * patience() . 's';
+
+    $conf =~ s/^(\s*gate_redis \{.*\btimeout) 5s;/$1 $timeout;/mg;
+
     ($self->{workers}) = $conf =~ /^worker_processes\s+(\d+)/m;
     $conf =~ s/%%DIR%%/$dir/g;
     $conf =~ s/%%PORT%%/$self->{port}/g;
@@ -86,7 +93,7 @@ sub start {
 
     $self->{pid} = $pid;
 
-    my $deadline = time + ($self->{under} ? 120 : 15);
+    my $deadline = time + ($self->{under} ? 120 : 15 * patience());
 
     until (IO::Socket::INET->new(PeerAddr => "127.0.0.1:$self->{port}")) {
         if (time > $deadline || !runs($pid)) {
@@ -111,6 +118,8 @@ sub later {
     syswrite $fh, pack 'l!l!', $seconds, $wall // 0;
     close $fh;
 }
+
+sub patience { return $ENV{TEST_PATIENCE} // 1 }
 
 # "nginx -t": exit code and words
 
@@ -147,8 +156,13 @@ sub children {
     return split ' ', $children;
 }
 
+# By its title; valgrind keeps that nginx changes it.
+
 sub serves {
     my ($self, $pid) = @_;
+
+    return !$self->said(qr/ $pid#\d+: (?:gracefully shutting down|exiting)$/)
+        if $ENV{TEST_MEMCHECK};
 
     open my $fh, '<', "/proc/$pid/cmdline" or return 0;
     my $title = <$fh> // '';
@@ -191,7 +205,7 @@ sub stop {
 
     kill $signal // 'QUIT', $pid;
 
-    my $deadline = time + 15;
+    my $deadline = time + 15 * patience();
 
     while (runs($pid)) {
         if (time > $deadline) {
