@@ -15,13 +15,13 @@
  *     order 1         the users one after the other, from 0
  *     connections N   64
  *     requests N      ends after so many,
- *     seconds S       or after so long
+ *     time MS         or after so long
  *     rate N          requests a second; 0: as fast as answers come
  *     close 1         a connection, and a handshake, for each request
  *     status N        what the answers must have; 200
  *     warm N          sends so many first that do not count, whatever their
- *                     answers: says "warm", goes on when it reads a line, and
- *                     ends when it reads another
+ *                     answers, and says "warm"; then does what it is for each
+ *                     time that it reads a line, until there is none
  *
  * Prints "requests N seconds S bytes N p50 US p99 US", times in microseconds,
  * and exits 0; or says what went wrong and exits 1.
@@ -54,6 +54,7 @@
 #define LOAD_BUFFER   65536
 #define LOAD_HEADER   4096
 #define LOAD_SECOND   1000000000ull
+#define LOAD_MS       1000000ull
 
 
 typedef enum {
@@ -94,7 +95,7 @@ typedef struct {
     uint64_t              order;
     uint64_t              connections;
     uint64_t              requests;
-    uint64_t              seconds;
+    uint64_t              time;
     uint64_t              rate;
     uint64_t              close;
     uint64_t              status;
@@ -126,8 +127,8 @@ static int load_options(load_t *load, int argc, char **argv);
 static uint64_t load_number(const char *word);
 static void load_start(load_t *load, char **certificates, int n);
 static SSL_CTX *load_context(const char *certificate);
-static void load_run(load_t *load, uint64_t requests, uint64_t seconds);
-static void load_pause(void);
+static void load_run(load_t *load, uint64_t requests, uint64_t time);
+static int load_wanted(void);
 static void load_rest(load_t *load, load_connection_t *c);
 static int load_over(load_t *load);
 static void load_due(load_t *load);
@@ -164,21 +165,21 @@ main(int argc, char **argv)
     i = load_options(&load, argc, argv);
 
     load_start(&load, argv + i, argc - i);
-    load.warmed = !load.options.warm;
 
     if (load.options.warm) {
         load_run(&load, load.options.warm, 0);
-        load.warmed = 1;
-
         printf("warm\n");
-        load_pause();
     }
 
-    load_run(&load, load.options.requests, load.options.seconds);
-    load_print(&load);
+    load.warmed = 1;
 
-    if (load.options.warm) {
-        load_pause();
+    while (!load.options.warm || load_wanted()) {
+        load_run(&load, load.options.requests, load.options.time);
+        load_print(&load);
+
+        if (!load.options.warm) {
+            break;
+        }
     }
 
     return 0;
@@ -197,7 +198,7 @@ load_options(load_t *load, int argc, char **argv)
     struct { const char *name; uint64_t *value; }  numbers[] = {
         { "port", &o->port }, { "users", &o->users },
         { "order", &o->order }, { "connections", &o->connections },
-        { "requests", &o->requests }, { "seconds", &o->seconds },
+        { "requests", &o->requests }, { "time", &o->time },
         { "rate", &o->rate }, { "close", &o->close },
         { "status", &o->status }, { "warm", &o->warm }
     };
@@ -238,9 +239,9 @@ load_options(load_t *load, int argc, char **argv)
     }
 
     if (i >= argc || o->port == 0 || o->connections == 0
-        || (o->seconds == 0 && o->requests == 0))
+        || (o->time == 0 && o->requests == 0))
     {
-        load_fail("a port, seconds or requests, and certificates are needed");
+        load_fail("a port, a time or requests, and certificates are needed");
     }
 
     return i;
@@ -329,7 +330,7 @@ load_context(const char *certificate)
 
 
 static void
-load_run(load_t *load, uint64_t requests, uint64_t seconds)
+load_run(load_t *load, uint64_t requests, uint64_t time)
 {
     int                 i, n;
     uint64_t            expired;
@@ -341,7 +342,7 @@ load_run(load_t *load, uint64_t requests, uint64_t seconds)
     load->most = requests;
     load->start = load_now();
     load->next = load->start;
-    load->end = seconds ? load->start + seconds * LOAD_SECOND : UINT64_MAX;
+    load->end = time ? load->start + time * LOAD_MS : UINT64_MAX;
 
     load_due(load);
 
@@ -371,18 +372,16 @@ load_run(load_t *load, uint64_t requests, uint64_t seconds)
 }
 
 
-/* lets whoever started us look, for as long as he likes */
+/* whoever started us may look first, for as long as he likes */
 
-static void
-load_pause(void)
+static int
+load_wanted(void)
 {
     char  line[64];
 
     fflush(stdout);
 
-    if (fgets(line, sizeof(line), stdin) == NULL) {
-        exit(1);
-    }
+    return fgets(line, sizeof(line), stdin) != NULL;
 }
 
 

@@ -7,7 +7,8 @@ package Test::Gate::Bench;
 #
 #   my $bench = Test::Gate::Bench->new;
 #   my $front = $bench->front('gate', under => ['taskset', '-c', 0]);
-#   my %got = $bench->load($front, 'refused country', requests => 1000);
+#   my $clients = $bench->clients($front, 'refused country', requests => 1000);
+#   my %got = $clients->send;
 #
 # A front has the same locations whatever it is made of:
 #
@@ -20,8 +21,8 @@ package Test::Gate::Bench;
 use strict;
 use warnings;
 
-use IPC::Open2;
 use Test::Gate;
+use Test::Gate::Bench::Clients;
 
 # one address may pass, the other not
 
@@ -455,35 +456,21 @@ sub haproxy {
     return { name => 'HAProxy', port => $port, workers => [ $pid ] };
 }
 
-# Sends what a case is to a front, with options of t/bench/load.c in addition;
-# what that measured.  With "warm", before is called when that is over and
-# after when all is, the connections still open.
+# Those who send what a case is to a front (Test::Gate::Bench::Clients), with
+# options of t/bench/load.c in addition.
 
-sub load {
+sub clients {
     my ($self, $front, $case, %o) = @_;
 
-    my ($before, $after) = delete @o{qw(before after)};
     my %what = (from => $here, %{ $cases{$case} // die "no case \"$case\"\n" });
     my $bare = delete $what{bare};
 
     %what = (%what, $bare && $front->{name} eq 'bare' ? %$bare : (), %o);
+    $what{warm} = 2 * ($what{connections} // 64);
 
-    my $pid = open2(my $said, my $say, @{ $self->{aside} }, $self->{program},
-                    port => $front->{port}, %what, $self->certificates);
-
-    if ($o{warm} && <$said>) {
-        $before->() if $before;
-        print $say "on\n";
-    }
-
-    my %got = split ' ', <$said> // '';
-
-    $after->() if $after;
-    print $say "end\n" if $o{warm};
-    waitpid $pid, 0;
-    die "$front->{name}, $case: no figures\n" if $? || !$got{requests};
-
-    return %got;
+    return Test::Gate::Bench::Clients->new("$front->{name}, $case",
+               @{ $self->{aside} }, $self->{program}, port => $front->{port},
+               %what, $self->certificates);
 }
 
 # Ends all of it, each by its own pid.
