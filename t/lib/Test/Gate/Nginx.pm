@@ -55,7 +55,8 @@ sub write_conf {
 
     my $timeout = 5 * patience() . 's';
 
-    $conf =~ s/^(\s*gate_redis \{.*\btimeout) 5s;/$1 $timeout;/mg;
+    $conf =~ s/^(\s*gate_redis\ \{(?!.*connect_timeout).*\btimeout)\ 5s;
+              /$1 $timeout; connect_timeout $timeout;/mgx if patience() > 1;
 
     ($self->{workers}) = $conf =~ /^worker_processes\s+(\d+)/m;
     $conf =~ s/%%DIR%%/$dir/g;
