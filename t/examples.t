@@ -21,6 +21,9 @@ $t->certificate('localhost', server => 1);
 $t->countries('203.0.113.0/24' => 'JP');
 $t->write_file('redis.password', "secret\n");
 
+# where an nginx that is not Debian's has its pid
+
+$t->write_file('logs/.keep', '');
 $t->write_file(s{.*/}{}r, $t->read_file($_))
     for glob "$top/conf-examples/*/*.map";
 

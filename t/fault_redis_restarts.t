@@ -108,7 +108,7 @@ sub conf {
     my $noon = $t->noon;
 
     return $t->conf(http => <<"END", server => <<'END2');
-    gate_redis { server unix:$redis->{socket}; timeout 1s; }
+    gate_redis { server unix:$redis->{socket}; timeout 5s; }
 
     gate_policy counted {
         certificate  off;
