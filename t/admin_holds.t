@@ -155,6 +155,23 @@ for ([ 'hold-set', 'admin@example.jp', 'user alice', 'asked "why"' ],
        }), "$action @want[0, 1] is told");
 }
 
+# as many as there may be
+
+$redis->command('HSET', 'gate:holds', map { ("z$_", 'user=z') } 1 .. 1024);
+
+my $many = ask(POST => 'holds', { user => 'eve' });
+
+problem($many, 409, 'more than 1,024 holds');
+like($many->{body}, qr/too many holds/, 'which is said');
+$redis->command('HDEL', 'gate:holds', map { "z$_" } 1 .. 1024);
+is(ask(POST => 'holds', { user => 'eve' })->{status}, 201, 'there is room');
+
+# Redis has lost the scripts
+
+$redis->command(qw(SCRIPT FLUSH));
+is(ask(POST => 'holds', { user => 'frank' })->{status}, 201,
+   'a Redis without scripts is told them');
+
 # Redis does not answer: nothing is said to be done
 
 $redis->halt;

@@ -52,6 +52,23 @@ is("$hold->{kind} $hold->{subject} $hold->{reason}", 'user alice lost',
 is(ask(DELETE => "holds?id=$hold->{id}")->{status}, 204, 'it is lifted');
 ok($t->wait_for(sub { all('alice') eq '200' }), 'on all workers');
 
+# several: each is set and lifted by itself, or replaced
+
+my %id = map { $_ => decode_json(ask(POST => 'holds',
+                   encode_json({ user => $_ }))->{body})->{id}
+         } qw(dora emil fred);
+
+ok($t->wait_for(sub { all($_) eq '403' }), "$_ is held") for sort keys %id;
+is(ask(POST => 'holds', qq({"id":"$id{emil}","user":"gina"}))->{status}, 201,
+   'one of three is replaced');
+ok($t->wait_for(sub { all('emil') eq '200' && all('gina') eq '403' }),
+   'emil passes, gina is held');
+is(ask(DELETE => "holds?id=$id{dora}")->{status}, 204, 'one is lifted');
+is(ask(DELETE => "holds?id=$id{dora}")->{status}, 404, 'once');
+ok($t->wait_for(sub { all('dora') eq '200' }), 'dora passes');
+is(all('fred') . ' ' . all('gina'), '403 403', 'the others are held');
+is(listed(), 'fred gina', 'and listed');
+
 # one that ends by itself
 
 my $lasts = 8 * ($ENV{TEST_PATIENCE} // 1);
@@ -59,6 +76,28 @@ my $lasts = 8 * ($ENV{TEST_PATIENCE} // 1);
 ask(POST => 'holds', encode_json({ user => 'carol', until => time + $lasts }));
 ok($t->wait_for(sub { all('carol') eq '403' }, 6), 'until a time');
 ok($t->wait_for(sub { all('carol') eq '200' }, 20), 'it ends');
+
+# as many as there may be; that of carol is no more, and makes room
+
+my ($client, $set) = (undef, 0);
+
+while ($set < 1100) {
+    $client = $t->client if $set % 500 == 0;
+    another($client, $set)->{status} == 201 or last;
+    $set++;
+}
+
+is($set, 1022, '1,024 holds');
+
+$r = another($client, 'more');
+
+is($r->{status}, 409, 'and no more');
+like($r->{body}, qr/too many holds/, 'which is said');
+is(all('more'), '200', 'of whom it would have been');
+ok($t->wait_for(sub { all('user1021') eq '403' }), 'those before are held');
+is(all('fred'), '403', 'and those before them');
+is(ask(DELETE => "holds?id=$id{fred}")->{status}, 204, 'one is lifted');
+is(another($client, 'more')->{status}, 201, 'then there is room');
 
 $t->done;
 
@@ -68,6 +107,20 @@ sub ask {
     return $t->get("/admin/v1/$path", method => $method,
                    headers => { 'Content-Type' => 'application/json' },
                    defined $body ? (body => $body) : ());
+}
+
+sub another {
+    my ($client, $n) = @_;
+
+    return $client->request('/admin/v1/holds', method => 'POST',
+                            body => qq({"user":"user$n"}),
+                            headers => { 'Content-Type' =>
+                                         'application/json' });
+}
+
+sub listed {
+    return join ' ', sort map { $_->{subject} }
+                     @{ decode_json(ask(GET => 'holds')->{body})->{holds} };
 }
 
 # what many connections get, to workers at random
