@@ -211,10 +211,14 @@ ngx_http_gate_admin_confirm_heard(ngx_http_gate_admin_ctx_t *ctx,
     answer = ctx->answer;
     ctx->answer = NULL;
 
-    if (n != 1
-        || json_object_set_new(answer, "changed",
+    if (n != 1) {
+        json_decref(answer);
+        return ngx_http_gate_admin_away(ctx);
+    }
+
+    if (json_object_set_new(answer, "changed",
                         json_boolean(ngx_http_gate_admin_value(&cells[0]) > 0))
-           != 0)
+        != 0)
     {
         json_decref(answer);
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

@@ -256,12 +256,26 @@ static ngx_int_t
 ngx_http_gate_admin_incident_heard(ngx_http_gate_admin_ctx_t *ctx,
     const ngx_str_t *cells, ngx_uint_t n)
 {
+    uint64_t                         looked;
     ngx_uint_t                       i;
     ngx_http_gate_admin_incident_t  *incident;
 
     incident = ctx->state;
 
     if (n < 3 || cells[1].len > NGX_HTTP_GATE_INCIDENT_ID - 1) {
+        return ngx_http_gate_admin_away(ctx);
+    }
+
+    looked = ngx_http_gate_admin_value(&cells[2]);
+
+    /* what goes on and gets nowhere would have no end */
+
+    if (cells[1].len
+        && (looked == 0
+            || (cells[1].len == incident->after.len - 1
+                && ngx_memcmp(cells[1].data, incident->after.data + 1,
+                              cells[1].len) == 0)))
+    {
         return ngx_http_gate_admin_away(ctx);
     }
 
@@ -275,7 +289,7 @@ ngx_http_gate_admin_incident_heard(ngx_http_gate_admin_ctx_t *ctx,
         }
     }
 
-    incident->looked += ngx_http_gate_admin_value(&cells[2]);
+    incident->looked += looked;
 
     if (cells[1].len == 0) {
         return ngx_http_gate_admin_incident_answer(ctx);
