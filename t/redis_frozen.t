@@ -81,7 +81,10 @@ my @got = $t->parallel(4, sub {
         }
 
         $next += 1 / 125;
-        sleep($next - time) if $next > time;
+
+        my $early = $next - time;
+
+        sleep($early) if $early > 0;
     }
 
     return join ' ', map { "$_:$seen{$_}" } sort keys %seen;
@@ -93,7 +96,9 @@ is_deeply(\@got, [ '', '', '200:625', '200:625' ],
 is_deeply([ sort { $a <=> $b } $nginx->workers ],
           [ sort { $a <=> $b } @workers ], 'the workers are the same');
 
-for my $i (0 .. $#workers) {
+# what was freed a sanitizer keeps for a while, to see who uses it
+
+for my $i ($ENV{TEST_SANITIZE} ? () : (0 .. $#workers)) {
     cmp_ok(memory($workers[$i]) - $before[$i], '<', 16384,
            'a worker took no more than 16 MB meanwhile');
 }

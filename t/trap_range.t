@@ -45,6 +45,8 @@ $t->nginx($t->conf(http => <<'END', server => <<'END2'));
 END
         gate  counted;
 
+        client_header_timeout  10m;
+
         location / { }
         location /proxied/ { proxy_pass http://unix:%%DIR%%/backend.sock:/; }
         location /whole/ {
