@@ -385,7 +385,10 @@ ngx_http_gate_quota_waiter(void *data, ngx_int_t rc)
 {
     ngx_http_gate_ctx_t  *ctx = data;
 
-    if (rc != NGX_OK) {
+    if (rc == NGX_AGAIN) {
+        ctx->attempts--;
+
+    } else if (rc != NGX_OK) {
         ctx->facts.store = GATE_STORE_DOWN;
     }
 

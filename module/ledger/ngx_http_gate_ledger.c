@@ -28,6 +28,8 @@ struct ngx_http_gate_asking_s {
     ngx_event_t                   timer;    /* another worker asks */
     ngx_http_gate_question_t      question;
     ngx_uint_t                    given;    /* so many of its gives */
+    ngx_msec_t                    since;    /* another worker asks */
+    unsigned                      elsewhere:1;  /* it does, as was seen */
     unsigned                      sent:1;
     unsigned                      told:1;   /* it may have been executed */
     unsigned                      later:1;  /* the timer is for its gives */
@@ -491,6 +493,7 @@ ngx_http_gate_ledger_now(ngx_http_gate_asking_t *asking)
 static void
 ngx_http_gate_ledger_timer_handler(ngx_event_t *ev)
 {
+    ngx_uint_t               early;
     ngx_http_gate_asking_t  *asking;
 
     asking = ev->data;
@@ -500,9 +503,12 @@ ngx_http_gate_ledger_timer_handler(ngx_event_t *ev)
         asking->wanted = 1;
     }
 
-    /* by now the other worker may have got enough for all */
+    /* by now the other worker may have got enough for all; or still asks */
 
-    ngx_http_gate_ledger_wake(asking, NGX_OK);
+    early = asking->elsewhere
+            && ngx_current_msec - asking->since < asking->ledger->timeout;
+
+    ngx_http_gate_ledger_wake(asking, early ? NGX_AGAIN : NGX_OK);
 }
 
 
@@ -521,9 +527,15 @@ ngx_http_gate_ledger_ask(ngx_http_gate_asking_t *asking)
     {
 
     case NGX_OK:
+        asking->elsewhere = 0;
         break;
 
     case NGX_BUSY:
+        if (!asking->elsewhere) {
+            asking->elsewhere = 1;
+            asking->since = ngx_current_msec;
+        }
+
         ngx_add_timer(&asking->timer, NGX_HTTP_GATE_ELSEWHERE);
         return;
 

@@ -68,8 +68,10 @@ ngx_http_gate_ledger_t *ngx_http_gate_ledger_create(ngx_cycle_t *cycle,
 
 /*
  * Asks for the units waiter->needs[] of an account.  NGX_AGAIN: the handler
- * will be called once, later, not from inside this call.  NGX_BUSY: the store
- * is known to be away, the handler is not called.  NGX_ERROR: no memory.
+ * will be called once, later, not from inside this call: with NGX_AGAIN if all
+ * that is known is that another worker asks, and may yet be answered.
+ * NGX_BUSY: the store is known to be away, the handler is not called.
+ * NGX_ERROR: no memory.
  */
 ngx_int_t ngx_http_gate_ledger_draw(ngx_http_gate_ledger_t *ledger,
     ngx_http_gate_account_t *account, ngx_http_gate_waiter_t *waiter);
