@@ -41,7 +41,7 @@ END2
 
 # how long it is busy, and nobody can end that
 
-my $busy = 3 * ($ENV{TEST_PATIENCE} // 1);
+my $busy = 8 * ($ENV{TEST_PATIENCE} // 1);
 my %got;
 
 for my $how ('stopped', 'busy') {

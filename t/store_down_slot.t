@@ -73,6 +73,10 @@ ok($t->wait_for(sub { status('rolling') == 503 }), 'credit ends');
 cmp_ok(now(), '>=', $ends - 0.5, 'when the slot does, not before');
 is(status('daily'), 200, 'that of a calendar window goes on');
 
+# each asked when it came, and knows the end by that
+
+$t->wait_for(sub { now() > $ends + 1 });
+
 my @lenient = map { status('lenient') } 1 .. 4;
 
 is("@lenient", '200 200 200 503', 'store_down allows so much in its stead');

@@ -25,7 +25,7 @@ my $redis = $t->redis(ahead => $ahead);
 my $today = today();
 
 my $nginx = $t->nginx($t->conf(http => <<'END', server => <<'END2'));
-    gate_redis { server unix:%%DIR%%/redis0.sock; timeout 2s; }
+    gate_redis { server unix:%%DIR%%/redis0.sock; timeout 5s; }
 
     gate_policy strict {
         certificate      off;

@@ -89,7 +89,10 @@ is($usage->becomes('user', 'kept', '#none: 1000 1 1, #total: 1000 1 1'),
 for my $key ("{kept}/projects:$day", "{#none}/users:$day", "{$day}/users",
              "{$day}/projects", "{$day}/largest")
 {
-    my $ttl = $redis->command('TTL', "house:$key");
+    my $ttl;
+
+    $t->wait_for(sub { $ttl = $redis->command('TTL', "house:$key");
+                       $ttl > 0 });
 
     ok($ttl > 29 * 86400 && $ttl <= 31 * 86400, "$key: 30 days ($ttl)");
 }
