@@ -12,7 +12,7 @@ use File::Temp qw(tempdir);
 use Test::More;
 
 my $top = "$FindBin::Bin/..";
-my $dir = tempdir(CLEANUP => 1);
+my $dir = $ENV{TEST_COVERAGE} // tempdir(CLEANUP => 1);
 
 my @flags = ('-std=c99', '-O2', '-Wall', '-Wextra', '-Werror',
              "-I$top/module/policy", "-I$top/module/facts",
@@ -21,6 +21,10 @@ my @flags = ('-std=c99', '-O2', '-Wall', '-Wextra', '-Werror',
 push @flags, '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'
     if $ENV{TEST_SANITIZE};
 
+# what gcc's leave beside them is read by t/lib/coverage-report
+
+my %counted = (gcc => $ENV{TEST_COVERAGE} ? ['-O0', '--coverage'] : []);
+
 for my $source (sort glob "$top/t/unit/*.c") {
     my $name = basename($source, '.c');
     my $text = slurp($source);
@@ -28,9 +32,9 @@ for my $source (sort glob "$top/t/unit/*.c") {
                             $text =~ /"gate_mmdb\./ ? '-lmaxminddb' : ());
 
     for my $cc (qw(clang gcc)) {
-        is(run($cc, @flags, $source, '-o', "$dir/$name", @libraries), 0,
-           "$name: compiled by $cc")
-            or diag(slurp("$dir/log"));
+        is(run($cc, @flags, @{ $counted{$cc} // [] }, $source, '-o',
+               "$dir/$name", @libraries),
+           0, "$name: compiled by $cc") or diag(slurp("$dir/log"));
     }
 
     is(run("$dir/$name"), 0, "$name: passed") or diag(slurp("$dir/log"));

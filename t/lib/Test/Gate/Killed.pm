@@ -1,0 +1,46 @@
+package Test::Gate::Killed;
+
+# For t/proof/coverage: before kill() sends a SIGKILL to an nginx that has
+# t/lib/coverage-killed.c in it, that signal.  Loaded before anything that says
+# "kill".
+
+use strict;
+use warnings;
+
+use POSIX qw(SIGRTMIN);
+use Time::HiRes qw(sleep);
+
+my $signal;
+
+BEGIN {
+    $signal = SIGRTMIN + 5;
+
+    *CORE::GLOBAL::kill = sub {
+        my ($name, @pids) = @_;
+
+        if ($name =~ /^(?:SIG)?KILL$|^9$/) {
+            my @told = grep { catches($_) } @pids;
+
+            CORE::kill $signal, @told;
+            CORE::kill 'CONT', @told;
+
+            for (1 .. 200) {
+                @told = grep { catches($_) } @told or last;
+                sleep 0.01;
+            }
+        }
+
+        return CORE::kill $name, @pids;
+    };
+}
+
+sub catches {
+    my ($pid) = @_;
+
+    open my $fh, '<', "/proc/$pid/status" or return 0;
+    my ($mask) = map { /^SigCgt:\s*([0-9a-f]+)/ } <$fh>;
+
+    return (hex($mask // 0) >> ($signal - 1)) & 1;
+}
+
+1;
