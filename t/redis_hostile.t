@@ -9,9 +9,9 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use IO::Select;
 use IO::Socket::UNIX;
 use Test::Gate;
+use Test::Gate::Hostile;
 use Test::More;
 
 my $mib = 1024 * 1024;
@@ -140,16 +140,7 @@ my $socket = $t->dir . '/redis0.sock';
 
 $t->write_file('says', 0);
 
-my $parent = $$;
-my $fake = fork // die "fork: $!";
-
-if (!$fake) {
-    eval { fake(@said, @beaten, @greeted) };
-    $t->write_file('fake.error', $@);
-    kill KILL => $$;
-}
-
-$t->wait_for(sub { -S $socket });
+my $fake = fake(@said, @beaten, @greeted);
 
 my $nginx = $t->nginx($t->conf(http => <<'END', server => <<'END2'));
     gate_redis { server unix:%%DIR%%/redis0.sock; timeout 200ms; }
@@ -192,11 +183,8 @@ is(join(' ', sort $nginx->workers), "@workers", 'no worker crashed');
 cmp_ok(memory() - $memory, '<', 50 * $mib, 'nor took much memory')
     unless $ENV{TEST_SANITIZE};
 
-kill KILL => $fake;
-waitpid $fake, 0;
+is($fake->end, '', 'the hostile server did what it should');
 unlink $socket;
-
-is($t->read_file('fake.error'), '', 'the hostile server did what it should');
 
 my $redis = $t->redis;
 my $status;
@@ -229,56 +217,18 @@ sub memory {
 sub fake {
     my @all = @_;
 
-    my $listen = IO::Socket::UNIX->new(Local => $socket, Listen => 16)
-        or die "$socket: $!";
-    my $select = IO::Select->new($listen);
-    my %heard;
+    return Test::Gate::Hostile->new(
+        test => $t, name => 'fake',
+        listen => IO::Socket::UNIX->new(Local => $socket, Listen => 16),
+        answer => sub {
+            my ($peer, @words) = @_;
 
-    while (getppid == $parent) {
-        for my $peer ($select->can_read(1)) {
-            if ($peer == $listen) {
-                my $new = $listen->accept or next;
-                $select->add($new);
-                $heard{$new} = '';
-                next;
-            }
-
-            if (!sysread $peer, $heard{$peer}, 65536, length $heard{$peer}) {
-                $select->remove($peer);
-                delete $heard{$peer};
-                close $peer;
-                next;
-            }
-
-            while ($heard{$peer} && (my $name = command(\$heard{$peer}))) {
-                say_to($peer, $name, $t->read_file('says'), \@all) and next;
-                $select->remove($peer);
-                delete $heard{$peer};
-                close $peer;
-                last;
-            }
-        }
-    }
+            return say_to($peer, called(@words), $t->read_file('says'), \@all);
+        });
 }
 
-# Takes a command off what was heard: its name.
-
-sub command {
-    my ($heard) = @_;
-
-    my ($n) = $$heard =~ /^\*(\d+)\r\n/ or return;
-    my $at = length $&;
-    my @words;
-
-    for (1 .. $n) {
-        substr($$heard, $at) =~ /^\$(\d+)\r\n/ or return;
-        my $end = $at + length($&) + $1 + 2;
-        length $$heard >= $end or return;
-        push @words, substr $$heard, $at + length $&, $1;
-        $at = $end;
-    }
-
-    substr $$heard, 0, $at, '';
+sub called {
+    my @words = @_;
 
     return $words[0] =~ /^EVAL/ && $words[2] == 1 ? 'beat'
          : $words[0] =~ /^EVAL/ && $words[5] eq 'load' ? 'holds'

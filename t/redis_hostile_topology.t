@@ -10,10 +10,10 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use IO::Select;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Test::Gate;
+use Test::Gate::Hostile;
 use Test::More;
 
 my $mib = 1024 * 1024;
@@ -154,7 +154,6 @@ my $t = Test::Gate->new;
 
 $t->countries('203.0.113.0/24' => 'JP');
 $t->document('document', 1000);
-my $parent = $$;
 my $redis_port = $t->port;
 my $cluster_port = $t->port;
 my $fake_port = $t->port;
@@ -177,7 +176,7 @@ END
 
     refused($nginx, 'role', 'ROLE', \@said);
 
-    stop($fake);
+    stop($fake, 'role');
 
     my $redis = $t->redis(socket => $t->dir . '/nobody.sock');
 
@@ -220,7 +219,7 @@ END2
     is($nginx->said(qr/the primary has moved/), 0, 'no primary has moved');
     is($nginx->said(qr/redis is lost/), 2, 'and none was lost');
 
-    stop($fake);
+    stop($fake, 'sentinel');
     $nginx->stop;
     $redis->stop;
 }
@@ -251,7 +250,7 @@ END
     believed($nginx, 'cluster');
     is($nginx->said(qr/redis cluster of 1 primaries/), 2,
        'a cluster of one, and nothing of what was said before');
-    stop($fake);
+    stop($fake, 'cluster');
     $nginx->stop;
     $redis->stop;
 }
@@ -342,13 +341,10 @@ sub memory {
 }
 
 sub stop {
-    my ($fake) = @_;
+    my ($fake, $name) = @_;
 
-    kill KILL => $fake->{pid};
-    waitpid $fake->{pid}, 0;
-    unlink $fake->{socket};
-    is($t->read_file("$fake->{name}.error"), '',
-       "$fake->{name}: the hostile server did what it should");
+    is($fake->end, '', "$name: the hostile server did what it should");
+    unlink $t->dir . "/$name.sock";
 }
 
 # Answers a command with what the file "says" has the number of, or with sense
@@ -364,58 +360,33 @@ sub fake {
                  : IO::Socket::UNIX->new(Local => $socket, Listen => 16);
     die "$name: $!" unless $listen;
 
-    my $pid = fork // die "fork: $!";
+    my @listening;
 
-    if (!$pid) {
-        eval { serve($listen, $name, $command, $said, $sense, $messages) };
-        $t->write_file("$name.error", $@);
-        kill KILL => $$;
-    }
+    return Test::Gate::Hostile->new(
+        test => $t, name => $name, listen => $listen,
+        answer => sub {
+            my ($peer, $word) = @_;
 
-    close $listen;
-
-    return { name => $name, pid => $pid, socket => $socket };
+            push @listening, $peer if $word eq 'SUBSCRIBE';
+            return answer($peer, $name, $word, $command, $said, $sense);
+        },
+        now_and_then => $messages && sub {
+            @listening = grep { $_->opened } @listening;
+            say_once($messages, @listening) if @listening;
+        });
 }
 
-sub serve {
-    my ($listen, $name, $command, $said, $sense, $messages) = @_;
+# Once to those who listen.
 
-    my $select = IO::Select->new($listen);
-    my (%heard, %listens);
+sub say_once {
+    my ($messages, @listening) = @_;
 
-    while (getppid == $parent) {
-        for my $peer ($select->can_read(0.01)) {
-            if ($peer == $listen) {
-                my $new = $listen->accept or next;
-                $select->add($new);
-                $heard{$new} = '';
-                next;
-            }
+    my $n = $t->read_file('tells');
 
-            my $goes_on = sysread $peer, $heard{$peer}, 65536,
-                                  length $heard{$peer};
+    return if $n eq '' || -e $t->dir . "/told.$n";
 
-            while ($goes_on && (my $word = word(\$heard{$peer}))) {
-                $listens{$peer} = $peer if $word eq 'SUBSCRIBE';
-                $goes_on = answer($peer, $name, $word, $command, $said,
-                                  $sense);
-            }
-
-            next if $goes_on;
-            delete $heard{$peer};
-            delete $listens{$peer};
-            $select->remove($peer);
-            close $peer;
-        }
-
-        next unless $messages && %listens;
-
-        my $n = $t->read_file('tells');
-        next if $n eq '' || -e $t->dir . "/told.$n";
-
-        syswrite $_, $messages->[$n][1] for values %listens;
-        $t->write_file("told.$n", '');
-    }
+    syswrite $_, $messages->[$n][1] for @listening;
+    $t->write_file("told.$n", '');
 }
 
 # False: the connection is to be closed.
@@ -442,26 +413,4 @@ sub answer {
     $t->write_file("$name.said.$n", '');
 
     return !$close;
-}
-
-# Takes a command off what was heard: its first word.
-
-sub word {
-    my ($heard) = @_;
-
-    my ($n) = $$heard =~ /^\*(\d+)\r\n/ or return;
-    my $at = length $&;
-    my @words;
-
-    for (1 .. $n) {
-        substr($$heard, $at) =~ /^\$(\d+)\r\n/ or return;
-        my $end = $at + length($&) + $1 + 2;
-        length $$heard >= $end or return;
-        push @words, substr $$heard, $at + length $&, $1;
-        $at = $end;
-    }
-
-    substr $$heard, 0, $at, '';
-
-    return $words[0];
 }
