@@ -20,14 +20,9 @@ my $t = Test::Gate->new;
 
 $t->countries('203.0.113.0/24' => 'JP');
 $t->document("$_/small", 1000) for qw(alpha beta);
-$t->write_file('password', "secret\n");
-chmod 0600, $t->dir . '/password';
 
 my $cluster = Test::Gate::Cluster->new($t);
-my @redis = $cluster->nodes;
-
-$_->command('ACL', 'SETUSER', 'gate', split / /,
-            $t->rules('secret', qr/\+evalsha|\+cluster|\+sadd/)) for @redis;
+my $words = $cluster->lets_in;
 
 my @ports = map { $t->port } 0, 1;
 my @nginx = map { $t->nginx(conf(), port => $_) } @ports;
@@ -78,9 +73,7 @@ ok($t->wait_for(sub {
 is(rows($ports[0], "user=user3&from=$first"), 'alpha 2000, beta 1000',
    'a user in that');
 
-is(join(' ', grep { $_ ne 'config|get' } map { { @$_ }->{object} }
-             map { @{ $_->command('ACL', 'LOG') } } @redis),
-   '', 'Redis denied nothing');
+is(join(' ', $cluster->denied), '', 'Redis denied nothing');
 
 # a primary is killed: what is told meanwhile is there once
 
@@ -117,16 +110,8 @@ sub rows {
 sub rows_of { return rows($ports[1], "user=$_[0]") }
 
 sub conf {
-    my $servers = join ' ', map { "server 127.0.0.1:$_;" } $cluster->ports;
-
     return $t->conf(workers => 1, http => <<"END", server => <<'END2');
-    gate_redis {
-        $servers
-        cluster        on;
-        username       gate;
-        password_file  %%DIR%%/password;
-        timeout        2s;
-    }
+    gate_redis { $words timeout 2s; }
 
     map \$uri \$project { ~^/(?<p>[^/]+)/ \$p; }
 

@@ -123,4 +123,31 @@ sub reshard {
     return $? == 0 ? '' : $said;
 }
 
+# Lets the user "gate" in, with the rules of the README and no more: what its
+# "gate_redis" says then, but for the braces.
+
+sub lets_in {
+    my ($self) = @_;
+
+    my $t = $self->{test};
+
+    $t->write_file('password', "secret\n");
+    chmod 0600, $t->dir . '/password';
+    $_->command('ACL', 'SETUSER', 'gate', split / /,
+                $t->rules('secret', qr/\+evalsha|\+cluster|\+sadd/))
+        for @{ $self->{nodes} };
+
+    return join(' ', map { "server 127.0.0.1:$_;" } $self->ports)
+           . " cluster on; username gate; password_file $t->{dir}/password;";
+}
+
+# What that user was denied, but for a look at its settings.
+
+sub denied {
+    my ($self) = @_;
+
+    return grep { $_ ne 'config|get' } map { { @$_ }->{object} }
+           map { @{ $_->command('ACL', 'LOG') } } @{ $self->{nodes} };
+}
+
 1;
