@@ -684,7 +684,7 @@ sub csv {
 
 sub conf {
     return $t->conf(http => <<"END", server => <<'END2');
-    gate_redis { server unix:$redis->{socket}; }
+    gate_redis { server unix:$redis->{socket}; timeout 5s; }
 
     map \$uri \$project { ~^/projects/(?<p>[^/]+)/ \$p; }
 

@@ -26,7 +26,7 @@ $t->countries('203.0.113.0/24' => 'JP');
 my $redis = $t->redis;
 
 $t->nginx($t->conf(http => <<"END", server => <<'END2'));
-    gate_redis { server unix:$redis->{socket}; }
+    gate_redis { server unix:$redis->{socket}; timeout 5s; }
 
     gate_policy staff {
         certificate      off;
