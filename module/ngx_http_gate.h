@@ -309,6 +309,7 @@ struct ngx_http_gate_ctx_s {
     ngx_http_gate_ctx_t         *judging;   /* its facts are gathered now */
     ngx_http_gate_ctx_t         *added;     /* counts what is held, too */
     ngx_chain_t                 *held;      /* the body waits for credit */
+    uint64_t                     left;      /* when the connection broke */
     ngx_event_t                  end;       /* posted when it is cut */
     uint64_t                     pace;      /* bytes/s by all holds; 0: none */
     ngx_http_gate_pace_t         before;
@@ -316,6 +317,7 @@ struct ngx_http_gate_ctx_s {
 
     unsigned                     header_waits:1;
     unsigned                     body_waits:1;
+    unsigned                     broken:1;  /* what "left" says has left */
     unsigned                     cut:1;
     unsigned                     reset:1;   /* nothing more may arrive */
     unsigned                     whole:1;   /* nor anything else there */

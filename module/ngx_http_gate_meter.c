@@ -63,9 +63,14 @@ static void ngx_http_gate_meter_release(ngx_http_request_t *r);
 static void ngx_http_gate_meter_cut(ngx_http_request_t *r,
     ngx_http_gate_ctx_t *ctx);
 static void ngx_http_gate_meter_end_handler(ngx_event_t *ev);
-static void ngx_http_gate_meter_flush(ngx_http_request_t *r);
+static void ngx_http_gate_meter_flush(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *first);
 static void ngx_http_gate_meter_reset(ngx_http_request_t *r,
     ngx_uint_t whole);
+static ngx_int_t ngx_http_gate_meter_next(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *first, ngx_chain_t *in);
+static void ngx_http_gate_meter_broken(ngx_http_request_t *r,
+    ngx_http_gate_ctx_t *first, ngx_chain_t *missed, uint64_t framed);
 static uint64_t ngx_http_gate_meter_unsent(ngx_http_request_t *r);
 
 
@@ -330,7 +335,7 @@ ngx_http_gate_meter_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *first,
 
         return in || r->out
                || (r->connection->buffered & NGX_LOWLEVEL_BUFFERED)
-               ? ngx_http_next_body_filter(r, in) : NGX_OK;
+               ? ngx_http_gate_meter_next(r, first, in) : NGX_OK;
     }
 
     ctxs[0] = first->current && first->current->metered ? first->current
@@ -367,7 +372,70 @@ ngx_http_gate_meter_pass(ngx_http_request_t *r, ngx_http_gate_ctx_t *first,
     ngx_http_gate_meter_charge(r, ctxs[0], size);
     ngx_http_gate_meter_charge(r, ctxs[1], size);
 
-    return ngx_http_next_body_filter(r, in);
+    return ngx_http_gate_meter_next(r, first, in);
+}
+
+
+static ngx_int_t
+ngx_http_gate_meter_next(ngx_http_request_t *r, ngx_http_gate_ctx_t *first,
+    ngx_chain_t *in)
+{
+    off_t              framed;
+    ngx_int_t          rc;
+    ngx_uint_t         gone;
+#if (NGX_HTTP_V2)
+    off_t              sent, window;
+    ngx_connection_t  *c;
+
+    c = r->stream ? r->stream->connection->connection : r->connection;
+    sent = c->sent;
+    window = r->stream ? r->stream->send_window : 0;
+#endif
+
+    gone = r->connection->error;
+    framed = 0;
+
+    rc = ngx_http_next_body_filter(r, in);
+
+    if (rc != NGX_ERROR || first == NULL || first->broken) {
+        return rc;
+    }
+
+#if (NGX_HTTP_V2)
+
+    /* HTTP/2 leaves all as it was before, though some frames were written */
+
+    if (r->stream) {
+        framed = ngx_min(window - r->stream->send_window, c->sent - sent);
+    }
+
+#endif
+
+    ngx_http_gate_meter_broken(r, first, gone ? in : NULL, framed);
+
+    return rc;
+}
+
+
+/*
+ * When a connection breaks, what has left is known now and no more later: who
+ * reads on from a backend uses the buffers again.  missed: what nobody looked
+ * at; framed: bytes that were written and still stand in r->out.
+ */
+
+static void
+ngx_http_gate_meter_broken(ngx_http_request_t *r, ngx_http_gate_ctx_t *first,
+    ngx_chain_t *missed, uint64_t framed)
+{
+    uint64_t  charged, unsent;
+
+    charged = first->current ? first->current->charged : 0;
+    unsent = ngx_http_gate_meter_unsent(r->main)
+             + ngx_http_gate_meter_size(missed);
+    unsent -= ngx_min(framed, unsent);
+
+    first->broken = 1;
+    first->left = charged - ngx_min(unsent, charged);
 }
 
 
@@ -752,7 +820,7 @@ ngx_http_gate_meter_end_handler(ngx_event_t *ev)
         ngx_http_gate_meter_reset(r, first->whole);
 
     } else {
-        ngx_http_gate_meter_flush(r);
+        ngx_http_gate_meter_flush(r, first);
     }
 
     ngx_http_gate_meter_release(r);
@@ -763,7 +831,7 @@ ngx_http_gate_meter_end_handler(ngx_event_t *ev)
 
 
 static void
-ngx_http_gate_meter_flush(ngx_http_request_t *r)
+ngx_http_gate_meter_flush(ngx_http_request_t *r, ngx_http_gate_ctx_t *first)
 {
     ngx_chain_t  out;
 
@@ -778,7 +846,7 @@ ngx_http_gate_meter_flush(ngx_http_request_t *r)
 
     if (out.buf) {
         out.buf->flush = 1;
-        (void) ngx_http_next_body_filter(r, &out);
+        (void) ngx_http_gate_meter_next(r, first, &out);
     }
 }
 
@@ -889,6 +957,10 @@ ngx_http_gate_meter_left(ngx_http_gate_ctx_t *ctx)
 
     if (ctx->charged == 0 || ctx != ctx->first->current) {
         return ctx->charged;
+    }
+
+    if (ctx->first->broken) {
+        return ngx_min(ctx->first->left, ctx->charged);
     }
 
     unsent = ngx_http_gate_meter_unsent(r);
