@@ -21,6 +21,7 @@ my $requests = 200;
 
 my $t = Test::Gate->new;
 
+$t->file_by_file;
 $t->countries('203.0.113.0/24' => 'JP');
 $t->document('small', 1000);
 

@@ -44,6 +44,7 @@ my %places = (
 
 my $t = Test::Gate->new;
 
+$t->file_by_file;
 $t->countries('203.0.113.0/24' => 'JP');
 $t->document('document', $size);
 

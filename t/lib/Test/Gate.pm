@@ -17,6 +17,7 @@ use strict;
 use warnings;
 
 use Cwd qw(abs_path);
+use Fcntl qw(LOCK_EX);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use File::Temp ();
@@ -76,7 +77,31 @@ sub dir { return $_[0]{dir} }
 # The module: $TEST_MODULE, or what module/build left.
 
 sub module {
-    return $ENV{TEST_MODULE} // "$top/build/ngx_http_gate_module.so";
+    my ($self) = @_;
+
+    return $ENV{TEST_MODULE} // $self->{module}
+           // "$top/build/ngx_http_gate_module.so";
+}
+
+# From now on it is one file by file: optimized as a whole it has not all
+# functions where a debugger looks for them.
+
+sub file_by_file {
+    my ($self) = @_;
+
+    return if $ENV{TEST_MODULE};
+
+    my $build = "$top/build/debugged";
+
+    make_path($build);
+    open my $lock, '>', "$build/lock" or die "$build/lock: $!";
+    flock $lock, LOCK_EX or die "flock: $!";
+
+    system("GATE_BUILD=$build GATE_CFLAGS= $top/module/build "
+           . "> $build/log 2>&1") == 0
+        or die $self->read_file("$build/log");
+
+    $self->{module} = "$build/ngx_http_gate_module.so";
 }
 
 # What ASan finds is in files of this test, whoever it was; UBSan, where both are
