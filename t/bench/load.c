@@ -20,8 +20,8 @@
  *     close 1         a connection, and a handshake, for each request
  *     status N        what the answers must have; 200
  *     warm N          sends so many first that do not count, whatever their
- *                     answers, and says "warm"; then does what it is for each
- *                     time that it reads a line, until there is none
+ *                     answers, says "warm", and goes on when it reads a line;
+ *                     with another line all of it begins again
  *
  * Prints "requests N seconds S bytes N p50 US p99 US", times in microseconds,
  * and exits 0; or says what went wrong and exits 1.
@@ -166,21 +166,22 @@ main(int argc, char **argv)
 
     load_start(&load, argv + i, argc - i);
 
-    if (load.options.warm) {
-        load_run(&load, load.options.warm, 0);
-        printf("warm\n");
-    }
+    do {
+        if (load.options.warm) {
+            load.warmed = 0;
+            load_run(&load, load.options.warm, 0);
+            printf("warm\n");
 
-    load.warmed = 1;
+            if (!load_wanted()) {
+                break;
+            }
+        }
 
-    while (!load.options.warm || load_wanted()) {
+        load.warmed = 1;
         load_run(&load, load.options.requests, load.options.time);
         load_print(&load);
 
-        if (!load.options.warm) {
-            break;
-        }
-    }
+    } while (load.options.warm && load_wanted());
 
     return 0;
 }

@@ -8,6 +8,7 @@ package Test::Gate::Bench;
 #   my $bench = Test::Gate::Bench->new;
 #   my $front = $bench->front('gate', under => ['taskset', '-c', 0]);
 #   my $clients = $bench->clients($front, 'refused country', requests => 1000);
+#   $clients->ready;
 #   my %got = $clients->send;
 #
 # A front has the same locations whatever it is made of:
@@ -91,7 +92,7 @@ my %nginx = (
         allow_country  JP;
         lease          64k idle=1h;
         quota          bytes=1000000g per=day %%NOON%%;
-        quota          requests=100000m per=1h;
+        quota          requests=100000m per=24h;
         quota          requests=100000m per=day %%NOON%%;
     }
 

@@ -1,10 +1,11 @@
 package Test::Gate::Bench::Clients;
 
 # Clients of a front: t/bench/load.c, whose connections are made when there is
-# one of these, have had a request each, and stay until it ends.  So figures of
-# fronts can be had by turns, and each for a moment.
+# one of these and stay until it ends.  So figures of fronts can be had by turns,
+# and each for a moment; what a front forgets meanwhile it has again by ready().
 #
-#   my %got = $clients->send;       # as often as wanted
+#   $clients->ready;                # both as often as wanted
+#   my %got = $clients->send;
 #   $clients->end;
 
 use strict;
@@ -21,9 +22,17 @@ sub new {
     my $self = bless { name => $name }, $class;
 
     $self->{pid} = open2(@$self{qw(said say)}, @command);
-    $self->line eq "warm\n" or die "$name: no answers\n";
 
     return $self;
+}
+
+# Each has had some requests.
+
+sub ready {
+    my ($self) = @_;
+
+    print { $self->{say} } "again\n" if $self->{sent}++;
+    $self->line eq "warm\n" or die "$self->{name}: no answers\n";
 }
 
 # What t/bench/load.c says of them: requests, seconds, bytes, p50 and p99.
