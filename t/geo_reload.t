@@ -104,7 +104,8 @@ is(of($client), 'AC', 'written in place, half: the old one stays');
 syswrite $fh, substr $next, 500;
 close $fh;
 reloaded();
-is(of($client), 'AD', 'written in place, whole: reloaded');
+ok($t->wait_for(sub { of($client) eq 'AD' }),
+   'written in place, whole: reloaded');
 
 # a worker that takes the place of one that was killed; a reload of nginx
 
