@@ -50,6 +50,10 @@
 #define NGX_HTTP_GATE_ACCOUNTS  8
 
 
+/* random bytes of a request's reference, as many as nginx's own has */
+#define NGX_HTTP_GATE_REFERENCE  16
+
+
 /* what happens to a response when its bytes are used up */
 
 typedef enum {
@@ -141,6 +145,14 @@ typedef struct {
 } ngx_http_gate_guard_t;
 
 
+/* for the references of a worker's next requests */
+
+typedef struct {
+    u_char                       bytes[256 * NGX_HTTP_GATE_REFERENCE];
+    size_t                       left;
+} ngx_http_gate_random_t;
+
+
 typedef struct {
     ngx_array_t                  policies;  /* of ngx_http_gate_policy_t * */
     ngx_array_t                  kinds;     /* of ngx_http_gate_kind_t * */
@@ -157,6 +169,7 @@ typedef struct {
     ngx_str_t                    prefix;
     time_t                       usage_keep;    /* seconds; 0: off */
     ngx_int_t                    event;     /* index of $request_id */
+    ngx_http_gate_random_t       random;    /* this worker's */
     ngx_http_gate_ledger_t      *ledger;    /* this worker's */
     ngx_http_gate_audit_t       *audit;     /* NULL: nothing is told */
     u_char                      *stream_file;   /* where it goes to Redis */

@@ -13,6 +13,7 @@
 
 #include "gate_window.h"
 #include "ngx_http_gate_access.h"
+#include "ngx_http_gate_reference.h"
 #include "ngx_http_gate_refusal.h"
 
 
@@ -126,21 +127,13 @@ static ngx_int_t
 ngx_http_gate_page_refusal(ngx_http_request_t *r, ngx_http_gate_ctx_t *ctx,
     ngx_http_gate_refusal_t *refusal)
 {
-    ngx_http_variable_value_t  *event;
-
     ngx_memzero(refusal, sizeof(ngx_http_gate_refusal_t));
 
     refusal->reason = ctx->verdict.reason;
     refusal->status = r->err_status;
 
-    event = ngx_http_get_indexed_variable(r, ctx->main->event);
-    if (event == NULL) {
+    if (ngx_http_gate_reference(r, ctx->main, &refusal->reference) != NGX_OK) {
         return NGX_ERROR;
-    }
-
-    if (!event->not_found) {
-        refusal->reference.data = event->data;
-        refusal->reference.len = event->len;
     }
 
     if (ctx->verdict.reason == GATE_REASON_QUOTA) {

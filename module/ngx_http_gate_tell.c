@@ -11,6 +11,7 @@
 #include "ngx_http_gate_log.h"
 #include "ngx_http_gate_peer.h"
 #include "ngx_http_gate_quota.h"
+#include "ngx_http_gate_reference.h"
 
 
 static void ngx_http_gate_tell_request(ngx_http_request_t *r,
@@ -151,18 +152,12 @@ ngx_http_gate_tell_request(ngx_http_request_t *r,
 {
     ngx_connection_t           *c;
     const gate_place_t         *place;
-    ngx_http_variable_value_t  *id;
     ngx_http_gate_main_conf_t  *gmcf;
 
     c = r->connection;
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
 
-    id = ngx_http_get_indexed_variable(r, gmcf->event);
-
-    if (id && !id->not_found) {
-        event->reference.data = id->data;
-        event->reference.len = id->len;
-    }
+    (void) ngx_http_gate_reference(r, gmcf, &event->reference);
 
     if (c->sockaddr->sa_family != AF_UNIX) {
         event->address = c->addr_text;

@@ -12,6 +12,7 @@
 #include "ngx_http_gate_peer.h"
 #include "ngx_http_gate_quota.h"
 #include "ngx_http_gate_ratelimit.h"
+#include "ngx_http_gate_reference.h"
 
 
 static ngx_int_t ngx_http_gate_variable_verdict(ngx_http_request_t *r,
@@ -360,18 +361,16 @@ static ngx_int_t
 ngx_http_gate_variable_event(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_http_variable_value_t  *id;
+    ngx_str_t                   reference;
     ngx_http_gate_main_conf_t  *gmcf;
 
     gmcf = ngx_http_get_module_main_conf(r, ngx_http_gate_module);
 
-    id = ngx_http_get_indexed_variable(r, gmcf->event);
-    if (id == NULL) {
+    if (ngx_http_gate_reference(r, gmcf, &reference) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    return ngx_http_gate_variable_set(v, id->data,
-                                      id->not_found ? 0 : id->len);
+    return ngx_http_gate_variable_set(v, reference.data, reference.len);
 }
 
 
