@@ -107,7 +107,8 @@ ngx_http_gate_refusal_answer(ngx_http_request_t *r,
     language = gate_accept_language_best(&languages);
     tag = ngx_http_gate_refusal_words(language)->tag;
 
-    rc = json ? ngx_http_gate_refusal_json(r->pool, refusal, language, body)
+    rc = json ? ngx_http_gate_refusal_json(r->pool, page, refusal, language,
+                                           body)
               : ngx_http_gate_refusal_html(r->pool, page, refusal, language,
                                            body);
 

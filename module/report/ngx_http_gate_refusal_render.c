@@ -1,7 +1,8 @@
 /*
- * Fields are gathered once, as plain text in the language, and escaped where
- * they are put in; words, which do not depend on the request, when nginx reads
- * its configuration.  Numbers are for people in the page, and exact in JSON.
+ * A refusal as a page.  Fields are gathered once, as plain text in the
+ * language, and escaped where they are put in; words, which do not depend on
+ * the request, when nginx reads its configuration.  Numbers are for people: in
+ * JSON they are exact.
  */
 
 
@@ -77,9 +78,6 @@ static void ngx_http_gate_refusal_opens(ngx_http_gate_refusal_fields_t *fields,
     const ngx_http_gate_refusal_t *refusal, u_char *p, u_char *last);
 static size_t ngx_http_gate_refusal_fill(u_char *p,
     const ngx_array_t *page, ngx_http_gate_refusal_fields_t *fields);
-static const char *ngx_http_gate_refusal_phrase(ngx_uint_t status);
-static u_char *ngx_http_gate_refusal_member(u_char *p, const char *name,
-    const ngx_str_t *value);
 
 
 #define ngx_http_gate_refusal_field(name)                                     \
@@ -166,7 +164,11 @@ ngx_http_gate_refusal_read(ngx_conf_t *cf, ngx_http_gate_refusal_page_t *page,
             if (ngx_http_gate_refusal_prepare(cf, page,
                                            (gate_reason_e) reason,
                                            (gate_accept_language_e) language)
-                != NGX_OK)
+                != NGX_OK
+                || ngx_http_gate_refusal_json_prepare(cf, page,
+                                           (gate_reason_e) reason,
+                                           (gate_accept_language_e) language)
+                   != NGX_OK)
             {
                 return NGX_ERROR;
             }
@@ -588,27 +590,19 @@ ngx_http_gate_refusal_put(u_char *p, u_char *last, const char *pattern,
 }
 
 
-/* RFC 3339, and for people without "T", to the next whole minute */
+/* for programs, and for people without "T", to the next whole minute */
 
 static void
 ngx_http_gate_refusal_opens(ngx_http_gate_refusal_fields_t *fields,
     const ngx_http_gate_refusal_t *refusal, u_char *p, u_char *last)
 {
-    int64_t   local;
     ngx_tm_t  tm;
 
-    local = refusal->opens + refusal->offset;
-
-    ngx_gmtime((time_t) local, &tm);
-
     fields->opens_iso.data = p;
-    p = ngx_slprintf(p, last, "%04d-%02d-%02dT%02d:%02d:%02d", tm.ngx_tm_year,
-                     tm.ngx_tm_mon, tm.ngx_tm_mday, tm.ngx_tm_hour,
-                     tm.ngx_tm_min, tm.ngx_tm_sec);
-    p = ngx_http_gate_refusal_zone(p, last, refusal->offset);
+    p = ngx_http_gate_refusal_time(p, last, refusal);
     fields->opens_iso.len = p - fields->opens_iso.data;
 
-    ngx_gmtime((time_t) (local + 59), &tm);
+    ngx_gmtime((time_t) (refusal->opens + refusal->offset + 59), &tm);
 
     fields->opens.data = p;
     p = ngx_slprintf(p, last, "%04d-%02d-%02d %02d:%02d", tm.ngx_tm_year,
@@ -636,131 +630,17 @@ ngx_http_gate_refusal_zone(u_char *p, u_char *last, int64_t offset)
 }
 
 
-/* RFC 9457; of quotas the type is draft-ietf-httpapi-ratelimit-headers' */
-
-ngx_int_t
-ngx_http_gate_refusal_json(ngx_pool_t *pool,
-    const ngx_http_gate_refusal_t *refusal, gate_accept_language_e language,
-    ngx_str_t *body)
+u_char *
+ngx_http_gate_refusal_time(u_char *p, u_char *last,
+    const ngx_http_gate_refusal_t *refusal)
 {
-    size_t                           size;
-    u_char                          *p;
-    ngx_str_t                        type, title, reason;
-    const char                      *phrase;
-    ngx_http_gate_refusal_fields_t   fields;
+    ngx_tm_t  tm;
 
-    static const char *const  units[] = { "bytes", "requests", "documents" };
+    ngx_gmtime((time_t) (refusal->opens + refusal->offset), &tm);
 
-    if (ngx_http_gate_refusal_fields(pool, refusal, language, &fields)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    p = ngx_slprintf(p, last, "%04d-%02d-%02dT%02d:%02d:%02d", tm.ngx_tm_year,
+                     tm.ngx_tm_mon, tm.ngx_tm_mday, tm.ngx_tm_hour,
+                     tm.ngx_tm_min, tm.ngx_tm_sec);
 
-    ngx_str_set(&type, "about:blank");
-    phrase = ngx_http_gate_refusal_phrase(refusal->status);
-    title = fields.title;
-
-    if (refusal->quota) {
-        ngx_str_set(&type, "https://iana.org/assignments/http-problem-types"
-                           "#quota-exceeded");
-
-    } else if (*phrase) {
-
-        /* RFC 9457 4.2.1: that of the status, if the type says no more */
-
-        title.data = (u_char *) phrase;
-        title.len = ngx_strlen(phrase);
-    }
-
-    reason.data = (u_char *) gate_reason_name(refusal->reason);
-    reason.len = ngx_strlen(reason.data);
-
-    size = 1024 + 6 * (title.len + fields.detail.len + fields.advice.len
-                       + 2 * fields.quota.len + fields.reference.len);
-
-    p = ngx_pnalloc(pool, size);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    body->data = p;
-
-    *p++ = '{';
-    p = ngx_http_gate_refusal_member(p, "type", &type);
-    p = ngx_http_gate_refusal_member(p, "title", &title);
-    p = ngx_sprintf(p, "\"status\":%ui,\"detail\":\"", refusal->status);
-    p = (u_char *) ngx_escape_json(p, fields.detail.data, fields.detail.len);
-    p = ngx_sprintf(p, language == GATE_ACCEPT_ENGLISH ? " " : "");
-    p = (u_char *) ngx_escape_json(p, fields.advice.data, fields.advice.len);
-    p = ngx_sprintf(p, "\",");
-    p = ngx_http_gate_refusal_member(p, "reason", &reason);
-
-    if (refusal->quota) {
-        p = ngx_sprintf(p, "\"violated-policies\":[\"%V\"],", &fields.quota);
-        p = ngx_http_gate_refusal_member(p, "quota", &fields.quota);
-        p = ngx_sprintf(p, "\"unit\":\"%s\",\"limit\":%uL,",
-                        units[refusal->quota->unit], refusal->limit);
-
-        if (refusal->standing.known) {
-            p = ngx_sprintf(p, "\"used\":%uL,", refusal->standing.used);
-        }
-
-        if (refusal->opens) {
-            p = ngx_http_gate_refusal_member(p, "opens", &fields.opens_iso);
-        }
-    }
-
-    p = ngx_http_gate_refusal_member(p, "reference", &fields.reference);
-    p[-1] = '}';
-    *p++ = '\n';
-
-    body->len = p - body->data;
-
-    return NGX_OK;
-}
-
-
-/* with a comma behind it */
-
-static u_char *
-ngx_http_gate_refusal_member(u_char *p, const char *name,
-    const ngx_str_t *value)
-{
-    p = ngx_sprintf(p, "\"%s\":\"", name);
-    p = (u_char *) ngx_escape_json(p, value->data, value->len);
-
-    return ngx_sprintf(p, "\",");
-}
-
-
-/* RFC 9110 15, of the statuses that are likely; of others the title tells */
-
-static const char *
-ngx_http_gate_refusal_phrase(ngx_uint_t status)
-{
-    ngx_uint_t  i;
-
-    static const struct {
-        ngx_uint_t   status;
-        const char  *phrase;
-    } phrases[] = {
-        { 400, "Bad Request" },
-        { 401, "Unauthorized" },
-        { 403, "Forbidden" },
-        { 404, "Not Found" },
-        { 410, "Gone" },
-        { 429, "Too Many Requests" },
-        { 451, "Unavailable For Legal Reasons" },
-        { 500, "Internal Server Error" },
-        { 503, "Service Unavailable" }
-    };
-
-    for (i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
-        if (phrases[i].status == status) {
-            return phrases[i].phrase;
-        }
-    }
-
-    return "";
+    return ngx_http_gate_refusal_zone(p, last, refusal->offset);
 }
