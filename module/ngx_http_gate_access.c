@@ -203,13 +203,17 @@ ngx_http_gate_access_create(ngx_http_request_t *r,
 
     first = ngx_http_gate_access_first(r);
 
-    cln = ngx_pool_cleanup_add(r->main->pool, sizeof(ngx_http_gate_ctx_t));
+    ctx = ngx_pcalloc(r->main->pool, sizeof(ngx_http_gate_ctx_t));
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    cln = ngx_pool_cleanup_add(r->main->pool, 0);
     if (cln == NULL) {
         return NULL;
     }
 
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_gate_ctx_t));
+    cln->data = ctx;
 
     ctx->request = r;
     ctx->policy = policy;

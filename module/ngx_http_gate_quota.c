@@ -81,8 +81,9 @@ ngx_http_gate_quota_open(ngx_http_gate_ctx_t *ctx)
             ctx->facts.user = 0;
         }
 
-        if (ngx_http_gate_zone_name(pool, &ctx->accounts[i], group->kind,
-                                    &key, i ? NULL : &ctx->peer->known)
+        if (ngx_http_gate_zone_name(ctx->main->zone, pool, &ctx->accounts[i],
+                                    group->kind, &key,
+                                    i ? NULL : &ctx->peer->known)
             != NGX_OK)
         {
             return NGX_ERROR;
@@ -102,7 +103,8 @@ ngx_http_gate_quota_document(ngx_http_gate_ctx_t *ctx)
 
     for (i = 0; ctx->accounts && i < ctx->policy->ngroups; i++) {
         if (ctx->policy->groups[i].kind->documents) {
-            ngx_http_gate_zone_document(&ctx->accounts[i], &ctx->document);
+            ngx_http_gate_zone_document(ctx->main->zone, &ctx->accounts[i],
+                                        &ctx->document);
         }
     }
 }

@@ -35,12 +35,21 @@ sub with_redis {
     $nginx = $t->nginx(conf('gate_redis { server unix:%%DIR%%/redis0.sock; '
                             . 'timeout 5s; }'), port => $port);
 
+    # whose connection stays, knows where his account was
+
+    my $client = $t->client(port => $port);
+    my @his = ('/document', headers => { 'X-User' => 'stays' });
+
+    is($client->request(@his)->{status}, 200, 'one passes, and stays');
+
     # more users than there is room for, one after the other
 
     my $passed = grep { passes("user$_") } 1 .. $users;
 
     is($passed, $users, 'all users pass, sooner or later');
-    is((grep { passes("user$_") } 1 .. $users), $users, 'and once more');
+    ok($t->wait_for(sub { $client->request(@his)->{status} == 200 }),
+       'where his account was is another one, he passes');
+    is((grep { passes("user$_") } 1 .. $users), $users, 'and all once more');
 
     # each worker may say so once
 
@@ -56,6 +65,8 @@ sub with_redis {
     }
 
     is($wrong, 0, 'Redis has what each of them got, to the byte');
+    is($t->settled($redis, '{stays}:counted', 'bytes-day', 2000), 2000,
+       'of him, too');
 
     # all in use: downloads that do not end before they shall
 

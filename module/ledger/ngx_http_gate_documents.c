@@ -7,6 +7,8 @@
 
 #include "ngx_http_gate_documents.h"
 
+#include "ngx_http_gate_prefetch.h"
+
 
 /* places of a run */
 #define NGX_HTTP_GATE_DOCUMENTS_RUN   16
@@ -26,6 +28,16 @@ ngx_http_gate_documents_init(ngx_http_gate_documents_t *documents,
     documents->table = memory;
 
     ngx_memzero(memory, n * sizeof(ngx_http_gate_document_t));
+}
+
+
+void
+ngx_http_gate_documents_expect(const ngx_http_gate_documents_t *documents,
+    const u_char *digest)
+{
+    ngx_http_gate_prefetch(&documents->table[
+                              ngx_http_gate_documents_begin(documents, digest)],
+                           sizeof(ngx_http_gate_document_t));
 }
 
 

@@ -43,6 +43,10 @@ typedef struct {
 void ngx_http_gate_documents_init(ngx_http_gate_documents_t *documents,
     void *memory, uint32_t n);
 
+/* It will be looked for soon; without the lock. */
+void ngx_http_gate_documents_expect(
+    const ngx_http_gate_documents_t *documents, const u_char *digest);
+
 /* NULL: it is not known. */
 ngx_http_gate_document_t *ngx_http_gate_documents_find(
     ngx_http_gate_documents_t *documents, const u_char *digest,

@@ -271,6 +271,10 @@ ngx_http_gate_usages_enter(ngx_http_gate_usages_t *usages,
         }
     }
 
+    if (usage->hint) {
+        *usage->hint = n;
+    }
+
     usage->row = n;
     usage->life = (uint16_t) (usages->rows[n - 1].bytes
                               >> NGX_HTTP_GATE_USAGE_BITS);
@@ -286,14 +290,18 @@ ngx_http_gate_usages_find(ngx_http_gate_usages_t *usages,
     uint32_t                    n;
     ngx_http_gate_usage_row_t  *row;
 
+    n = usage->hint ? *usage->hint : 0;
+
+    if (n && usages->rows[n - 1].used
+        && ngx_http_gate_usages_same(usages, &usages->rows[n - 1], usage))
+    {
+        return n;
+    }
+
     for (n = usages->buckets[usage->hash & usages->mask]; n; n = row->next) {
         row = &usages->rows[n - 1];
 
-        if (row->hash == usage->hash && row->day == usage->day
-            && row->user == usage->user.len
-            && row->project == usage->project.len
-            && ngx_http_gate_usages_same(usages, row, usage))
-        {
+        if (ngx_http_gate_usages_same(usages, row, usage)) {
             return n;
         }
     }
@@ -307,6 +315,12 @@ ngx_http_gate_usages_same(ngx_http_gate_usages_t *usages,
     const ngx_http_gate_usage_row_t *row, const ngx_http_gate_usage_t *usage)
 {
     u_char  names[2 * NGX_HTTP_GATE_USAGE_NAME];
+
+    if (row->hash != usage->hash || row->day != usage->day
+        || row->user != usage->user.len || row->project != usage->project.len)
+    {
+        return 0;
+    }
 
     (void) ngx_http_gate_usages_names(usages, row, names);
 

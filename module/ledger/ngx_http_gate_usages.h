@@ -56,6 +56,8 @@ typedef struct {
     uint16_t                     life;      /* of the row */
     uint32_t                     hash;
     uint32_t                     row;       /* 0: none yet */
+    uint32_t                    *hint;      /* where it may be, and was, kept
+                                               for the next; NULL: is not */
     uint32_t                     day;       /* on which it began */
     int64_t                      bytes;     /* not counted in a row yet */
     unsigned                     named:1;

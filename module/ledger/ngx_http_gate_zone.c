@@ -149,9 +149,9 @@ ngx_http_gate_zone_unlock(ngx_http_gate_zone_t *zone)
 
 
 ngx_int_t
-ngx_http_gate_zone_name(ngx_pool_t *pool, ngx_http_gate_account_t *account,
-    const ngx_http_gate_kind_t *kind, const ngx_str_t *user,
-    ngx_http_gate_known_t *known)
+ngx_http_gate_zone_name(ngx_http_gate_zone_t *zone, ngx_pool_t *pool,
+    ngx_http_gate_account_t *account, const ngx_http_gate_kind_t *kind,
+    const ngx_str_t *user, ngx_http_gate_known_t *known)
 {
     u_char  *p;
 
@@ -167,6 +167,13 @@ ngx_http_gate_zone_name(ngx_pool_t *pool, ngx_http_gate_account_t *account,
         account->name.len = ngx_http_gate_zone_plain(p, user, &kind->suffix)
                             - p;
         account->hash = known->hash;
+        account->cell = known->cell;
+        account->hint = &known->cell;
+
+        if (account->cell) {
+            ngx_http_gate_prefetch(&zone->cells->table[account->cell - 1],
+                                   sizeof(ngx_http_gate_cell_t));
+        }
 
         return NGX_OK;
     }
@@ -179,9 +186,13 @@ ngx_http_gate_zone_name(ngx_pool_t *pool, ngx_http_gate_account_t *account,
     if (known && p[1] != '#' && user->len) {
         known->kind = kind;
         known->hash = account->hash;
+        known->cell = 0;
+        known->row = 0;
         known->used = 0;
         known->len = (uint8_t) user->len;
         ngx_memcpy(known->user, user->data, user->len);
+
+        account->hint = &known->cell;
     }
 
     return NGX_OK;
@@ -235,8 +246,8 @@ ngx_http_gate_zone_plain(u_char *p, const ngx_str_t *user,
 
 
 void
-ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
-    const ngx_str_t *document)
+ngx_http_gate_zone_document(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_account_t *account, const ngx_str_t *document)
 {
     u_char      digest[SHA256_DIGEST_LENGTH];
     SHA256_CTX  sha;
@@ -248,6 +259,9 @@ ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
     SHA256_Final(digest, &sha);
 
     ngx_memcpy(account->document, digest, NGX_HTTP_GATE_DIGEST_LEN);
+
+    ngx_http_gate_documents_expect(&zone->cells->documents,
+                                   account->document);
 }
 
 
@@ -656,6 +670,10 @@ ngx_http_gate_zone_enter(ngx_http_gate_zone_t *zone,
     }
 
     account->cell = n;
+
+    if (account->hint) {
+        *account->hint = n;
+    }
 
     if (!account->entered) {
         account->entered = 1;

@@ -79,6 +79,8 @@ typedef struct {
     ngx_str_t                     name;     /* "{user}:policy" */
     uint32_t                      hash;
     uint32_t                      cell;     /* where it is, a hint; 0: none */
+    uint32_t                     *hint;     /* the same, for the next request;
+                                               NULL: is not kept */
     uint64_t                      limits[NGX_HTTP_GATE_QUOTAS];
     ngx_http_gate_extras_t        extras;
     gate_hold_t                   holds[NGX_HTTP_GATE_QUOTAS];
@@ -104,14 +106,17 @@ typedef struct {
 
 /*
  * What the names of a user came to, for who asks for the same again: of the
- * account of one kind, and of usage without a project.  Zeroed: nothing.
+ * account of one kind, and of usage without a project; and where in the zone
+ * they were last.  Zeroed: nothing.
  */
 
 typedef struct {
     const ngx_http_gate_kind_t   *kind;
     uint32_t                      hash;     /* of the account's name */
     uint32_t                      usage;    /* hash of it */
-    unsigned                      used:1;   /* that is known */
+    uint32_t                      cell;     /* hints, as those of requests */
+    uint32_t                      row;
+    unsigned                      used:1;   /* "usage" is known */
     uint8_t                       len;
     u_char                        user[NGX_HTTP_GATE_NAME_MAX];
 } ngx_http_gate_known_t;
@@ -242,9 +247,10 @@ void ngx_http_gate_zone_embed(ngx_http_gate_zone_t *zone);
 /*
  * Names the account of a user.  A user that is long or holds braces or
  * control characters is named by its SHA-256.  known, or NULL, is what came of
- * it before, and will be what comes of it now.  NGX_ERROR: out of memory.
+ * it before, and will be what comes of it now: it outlives the account.
+ * NGX_ERROR: out of memory.
  */
-ngx_int_t ngx_http_gate_zone_name(ngx_pool_t *pool,
+ngx_int_t ngx_http_gate_zone_name(ngx_http_gate_zone_t *zone, ngx_pool_t *pool,
     ngx_http_gate_account_t *account, const ngx_http_gate_kind_t *kind,
     const ngx_str_t *user, ngx_http_gate_known_t *known);
 
@@ -256,8 +262,8 @@ u_char *ngx_http_gate_zone_text(u_char *p, const ngx_str_t *user,
     const ngx_str_t *suffix);
 
 /* Names the document that the account is about to take. */
-void ngx_http_gate_zone_document(ngx_http_gate_account_t *account,
-    const ngx_str_t *document);
+void ngx_http_gate_zone_document(ngx_http_gate_zone_t *zone,
+    ngx_http_gate_account_t *account, const ngx_str_t *document);
 
 /*
  * Takes needs[] (one a quota of the kind) into the account's holds: all of

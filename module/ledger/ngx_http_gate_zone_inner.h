@@ -9,6 +9,7 @@
 
 
 #include "ngx_http_gate_cells.h"
+#include "ngx_http_gate_prefetch.h"
 
 
 struct ngx_http_gate_zone_s {
