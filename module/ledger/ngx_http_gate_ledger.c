@@ -472,6 +472,7 @@ static void
 ngx_http_gate_ledger_later(ngx_http_gate_asking_t *asking)
 {
     asking->later = 1;
+    asking->elsewhere = 0;
     asking->ledger->later++;
 
     ngx_add_timer(&asking->timer, NGX_HTTP_GATE_AGAIN);
