@@ -35,9 +35,9 @@ ngx_http_gate_zone_usage_name(ngx_http_gate_zone_t *zone, ngx_pool_t *pool,
     ngx_uint_t  knows;
 
     usage->named = 1;
-    usage->hint = known ? &known->row : NULL;
+    usage->hint = &known->row;
 
-    if (known && known->row) {
+    if (known->row) {
         ngx_http_gate_prefetch(&zone->cells->usages.rows[known->row - 1],
                                sizeof(ngx_http_gate_usage_row_t));
     }

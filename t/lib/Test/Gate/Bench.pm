@@ -345,6 +345,7 @@ sub conf {
     my $master = $o{single} ? 'master_process  off;' : '';
     my $noon = $self->{t}->noon;
     my $zone = $o{zone} // '32m';
+    my $server = $o{server} // '';
 
     $http .= $o{http} // '';
     $http =~ s/%%NOON%%/$noon/g;
@@ -396,6 +397,7 @@ $http
         ssl_session_tickets     off;
 
         location /refused/ { return 403; }
+        $server
         $locations
     }
 }
