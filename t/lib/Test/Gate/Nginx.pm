@@ -89,7 +89,14 @@ sub start {
 
     if ($self->{daemon}) {
         waitpid $pid, 0;
-        ($pid) = $self->{test}->read_file("$self->{name}.pid") =~ /(\d+)/;
+
+        # it writes its pid when its parent has ended already
+
+        $self->{test}->wait_for(sub {
+            return ($pid) = $self->{test}->read_file("$self->{name}.pid")
+                            =~ /(\d+)/;
+        }) or die "nginx does not start: "
+                  . $self->{test}->read_file($self->{log});
     }
 
     $self->{pid} = $pid;
