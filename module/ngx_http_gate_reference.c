@@ -1,9 +1,9 @@
 /*
- * nginx makes $request_id of 16 random bytes when somebody asks for it, and
- * OpenSSL takes as long for 16 as for a thousand: a third of what a refusal
- * costs.  So bytes are drawn for many requests at once, each used once, and
- * the variable is given its value before nginx makes one.  Nobody guards by
- * it: it has to be unique, and random only as nginx's own is.
+ * nginx makes $request_id of 16 random bytes when somebody asks for it, which
+ * was a third of what a refusal cost beyond nginx's own: OpenSSL's way to the
+ * first byte is long.  So bytes are drawn for many requests at once, each used
+ * once, and the variable is given its value before nginx makes one.  Nobody
+ * guards by it: it has to be unique, and random only as nginx's own is.
  */
 
 
